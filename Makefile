@@ -1,0 +1,63 @@
+# Each target makes the environment it needs in .venv, from Python 3.11 (or newer) alone.
+#   make demo    the whole flow on real text: about five minutes on two cores
+#   make test    every test on TensorFlow, then the backend tests on JAX and on PyTorch without TensorFlow
+#   make lint    ruff and mypy
+#   make bench   the benchmarks
+
+PYTHON := $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
+WORKERS ?= 2
+
+# What runs on every backend (tests/conftest.py marks it) and can be collected where TensorFlow cannot be imported.
+BACKEND_TESTS := $(wildcard tests/layers tests/models tests/objectives tests/training tests/data/test_batches.py)
+WITHOUT_TENSORFLOW := PYTHONPATH=tests/without_tensorflow$${PYTHONPATH:+:$$PYTHONPATH}
+
+.PHONY: demo test test-tensorflow test-jax test-torch lint bench clean
+
+demo: .venv/base.stamp
+	$(BIN)/kpt demo --out demo --saved-models saved_models --overwrite
+
+test: test-tensorflow test-jax test-torch
+
+test-tensorflow: .venv/test.stamp
+	KERAS_BACKEND=tensorflow $(PYTEST) -n $(WORKERS) --dist loadfile
+
+test-jax: .venv/test.stamp
+	$(WITHOUT_TENSORFLOW) KERAS_BACKEND=jax $(PYTEST) -n $(WORKERS) --dist loadfile -m backends $(BACKEND_TESTS)
+
+test-torch: .venv/test.stamp
+	$(WITHOUT_TENSORFLOW) KERAS_BACKEND=torch $(PYTEST) -n $(WORKERS) --dist loadfile -m backends $(BACKEND_TESTS)
+
+lint: .venv/lint.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/bench.stamp
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv demo
+
+.venv/pip.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kpt needs Python 3.11 or newer: make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/base.stamp: .venv/pip.stamp pyproject.toml
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+.venv/test.stamp: .venv/base.stamp
+	$(PIP_INSTALL) --editable '.[test]'
+	@touch $@
+
+.venv/lint.stamp: .venv/base.stamp
+	$(PIP_INSTALL) --editable '.[lint]'
+	@touch $@
+
+.venv/bench.stamp: .venv/base.stamp
+	$(PIP_INSTALL) --editable '.[benchmarks]'
+	@touch $@

@@ -1,0 +1,27 @@
+"""What every test session shares: the backend of the session, and which tests run on all of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+TESTS = Path(__file__).parent
+ON_EVERY_BACKEND = ("layers", "models", "objectives", "training", "data/test_batches.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what the Makefile repeats on JAX and on PyTorch, so that no file can forget to say so."""
+    for item in items:
+        name = item.path.relative_to(TESTS).as_posix()
+        if name.startswith(ON_EVERY_BACKEND):
+            item.add_marker(pytest.mark.backends)
+
+
+def pytest_report_header() -> str:
+    return f"keras backend: {os.environ['KERAS_BACKEND']}"
