@@ -1,0 +1,107 @@
+"""One block of a Transformer encoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kpt.layers.attention import SelfAttention
+from kpt.layers.dropout import Dropout
+from kpt.layers.feed_forward import FeedForward
+from kpt.layers.normalization import normalization_layer
+
+__all__ = ["EncoderBlock"]
+
+
+@keras.saving.register_keras_serializable("kpt")
+class EncoderBlock(keras.layers.Layer):
+    r"""Self-attention and a feed-forward network, each in a residual connection.
+
+    .. math::
+        \text{post: } x \leftarrow \mathrm{Norm}(x + \mathrm{Drop}(F(x))), \qquad
+        \text{pre: } x \leftarrow x + \mathrm{Drop}(F(\mathrm{Norm}(x)))
+
+    Args:
+        heads: Number of attention heads.
+        feed_forward_width: Hidden width of the feed-forward network.
+        norm_first: `False` for post-norm (BERT), `True` for pre-norm (GPT-2).
+        normalization: `"layer_norm"` or `"rms_norm"`.
+        activation: Activation of the feed-forward network.
+        gated: Whether the feed-forward network is gated.
+        dropout: Rate on the output of both parts.
+        attention_dropout: Rate on the attention probabilities.
+        use_bias: Whether the projections have biases.
+        output_scale: Factor on the initial standard deviation of the projections that write to the residual stream.
+        epsilon: Of the normalizations.
+
+    Call arguments:
+        inputs: `[batch, length, width]`.
+        mask: Booleans `[batch, length]`, `True` at tokens.
+        angles: Rotary angles, see `SelfAttention`.
+
+    Returns:
+        `[batch, length, width]`.
+
+    Source: Vaswani et al. 2017, section 3.1; Xiong et al. 2020, "On Layer Normalization in the Transformer".
+    """
+
+    def __init__(
+        self,
+        heads: int,
+        feed_forward_width: int,
+        norm_first: bool = False,
+        normalization: str = "layer_norm",
+        activation: Any = "gelu",
+        gated: bool = False,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        use_bias: bool = True,
+        output_scale: float = 1.0,
+        epsilon: float = 1e-12,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.arguments = {
+            "heads": heads,
+            "feed_forward_width": feed_forward_width,
+            "norm_first": norm_first,
+            "normalization": normalization,
+            "activation": keras.activations.serialize(keras.activations.get(activation)),
+            "gated": gated,
+            "dropout": dropout,
+            "attention_dropout": attention_dropout,
+            "use_bias": use_bias,
+            "output_scale": output_scale,
+            "epsilon": epsilon,
+        }
+        self.norm_first = norm_first
+        self.supports_masking = True
+        inner: dict[str, Any] = {"use_bias": use_bias, "output_scale": output_scale, "dtype": self.dtype_policy}
+        self.attention = SelfAttention(heads, dropout=attention_dropout, name="attention", **inner)
+        self.feed_forward = FeedForward(
+            feed_forward_width, activation=activation, gated=gated, name="feed_forward", **inner
+        )
+        self.attention_norm = normalization_layer(normalization, epsilon, dtype=self.dtype_policy, name="attention_norm")
+        self.feed_forward_norm = normalization_layer(normalization, epsilon, dtype=self.dtype_policy, name="feed_forward_norm")
+        self.residual_dropout = Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+
+    def build(self, inputs_shape: Any) -> None:
+        for part in (self.attention, self.feed_forward, self.attention_norm, self.feed_forward_norm):
+            part.build(inputs_shape)
+
+    def call(self, inputs: Any, mask: Any = None, angles: Any = None, training: bool | None = None) -> Any:
+        def drop(x: Any) -> Any:
+            return self.residual_dropout(x, training=training)
+
+        if self.norm_first:
+            x = inputs + drop(self.attention(self.attention_norm(inputs), mask=mask, angles=angles, training=training))
+            return x + drop(self.feed_forward(self.feed_forward_norm(x)))
+        x = self.attention_norm(inputs + drop(self.attention(inputs, mask=mask, angles=angles, training=training)))
+        return self.feed_forward_norm(x + drop(self.feed_forward(x)))
+
+    def compute_output_shape(self, inputs_shape: Any, **_: Any) -> Any:
+        return inputs_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self.arguments}

@@ -1,0 +1,33 @@
+"""The normalization of Transformer blocks, chosen by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+__all__ = ["NORMALIZATIONS", "normalization_layer"]
+
+NORMALIZATIONS = {
+    "layer_norm": keras.layers.LayerNormalization,
+    "rms_norm": keras.layers.RMSNormalization,
+}
+
+
+def normalization_layer(kind: str, epsilon: float, **kwargs: Any) -> keras.layers.Layer:
+    """Return a new normalization layer over the last axis.
+
+    Args:
+        kind: `"layer_norm"` (Ba et al. 2016) or `"rms_norm"` (Zhang and Sennrich 2019).
+        epsilon: Added to the variance.
+        **kwargs: Passed on to the Keras layer.
+
+    Returns:
+        The layer.
+
+    Raises:
+        ValueError: If `kind` is neither.
+    """
+    if kind not in NORMALIZATIONS:
+        raise ValueError(f"Unknown normalization {kind!r}; choose one of {', '.join(NORMALIZATIONS)}.")
+    return NORMALIZATIONS[kind](axis=-1, epsilon=epsilon, **kwargs)

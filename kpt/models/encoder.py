@@ -1,0 +1,182 @@
+"""The Transformer encoder: BERT and its descendants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kpt.layers import (
+    Dropout,
+    EncoderBlock,
+    LearnedPositions,
+    Pooler,
+    RotaryPositions,
+    SinusoidalPositions,
+    normalization_layer,
+    truncated_normal,
+)
+
+__all__ = ["Encoder"]
+
+POSITIONS = ("learned", "sinusoidal", "rotary")
+
+
+@keras.saving.register_keras_serializable("kpt")
+class Encoder(keras.Model):
+    """A bidirectional Transformer encoder, as a functional Keras model.
+
+    The defaults are BERT's. `kpt.models.bert_config` has the published sizes and `kpt.models.encoder_config` the same
+    sizes with the recipe that learns best from small corpora.
+
+    Inputs (a dict):
+        token_ids: int32 `[batch, length]`.
+        segment_ids: int32 `[batch, length]`, 0 for the first text and 1 for the second; absent if `segments` is 0.
+        padding_mask: bool `[batch, length]`, `True` at tokens and `False` at padding.
+
+    Outputs (a dict):
+        sequence: `[batch, length, width]`.
+        pooled: `[batch, width]`, if the model has a pooler.
+
+    Args:
+        vocabulary_size: Number of entries of the vocabulary.
+        width: Width of the residual stream.
+        depth: Number of blocks.
+        heads: Number of attention heads.
+        feed_forward_width: Hidden width of the feed-forward networks; by default four times `width`.
+        maximum_length: Longest sequence.
+        segments: Number of segments that have an embedding; 0 for none.
+        positions: `"learned"`, `"sinusoidal"` or `"rotary"`.
+        norm_first: `False` for post-norm (BERT), `True` for pre-norm.
+        normalization: `"layer_norm"` or `"rms_norm"`.
+        activation: Activation of the feed-forward networks.
+        gated: Whether the feed-forward networks are gated.
+        dropout: Rate on embeddings and on the output of each part of a block.
+        attention_dropout: Rate on attention probabilities; by default `dropout`.
+        use_bias: Whether the projections in the blocks have biases.
+        epsilon: Of the normalizations.
+        pooler: Whether there is a `pooled` output.
+
+    Raises:
+        ValueError: If `heads` does not divide `width`, or `positions` or `normalization` is unknown.
+
+    Example:
+        >>> encoder = Encoder(vocabulary_size=100, width=32, depth=2, heads=4, maximum_length=16)
+        >>> encoder.count_params()
+        30368
+
+    Source: Devlin et al. 2018, "BERT: Pre-training of Deep Bidirectional Transformers".
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        width: int,
+        depth: int,
+        heads: int,
+        feed_forward_width: int | None = None,
+        maximum_length: int = 512,
+        segments: int = 2,
+        positions: str = "learned",
+        norm_first: bool = False,
+        normalization: str = "layer_norm",
+        activation: Any = "gelu",
+        gated: bool = False,
+        dropout: float = 0.1,
+        attention_dropout: float | None = None,
+        use_bias: bool = True,
+        epsilon: float = 1e-12,
+        pooler: bool = True,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if positions not in POSITIONS:
+            raise ValueError(f"Unknown positions {positions!r}; choose one of {', '.join(POSITIONS)}.")
+        if width % heads:
+            raise ValueError(f"{heads} heads do not divide a width of {width}; choose a divisor of {width}.")
+        feed_forward_width = feed_forward_width or 4 * width
+        attention_dropout = dropout if attention_dropout is None else attention_dropout
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+
+        inputs = {
+            "token_ids": keras.Input((None,), dtype="int32", name="token_ids"),
+            "padding_mask": keras.Input((None,), dtype="bool", name="padding_mask"),
+        }
+        token_embedding = keras.layers.ReversibleEmbedding(
+            vocabulary_size, width, embeddings_initializer=truncated_normal(), dtype=policy, name="token_embedding"
+        )
+        x = token_embedding(inputs["token_ids"])
+        if segments:
+            inputs["segment_ids"] = keras.Input((None,), dtype="int32", name="segment_ids")
+            segment_embedding = keras.layers.Embedding(
+                segments, width, embeddings_initializer=truncated_normal(), dtype=policy, name="segment_embedding"
+            )
+            x = x + segment_embedding(inputs["segment_ids"])
+        angles = None
+        if positions == "rotary":
+            angles = RotaryPositions(width // heads, name="positions")(inputs["token_ids"])
+        else:
+            table = LearnedPositions if positions == "learned" else SinusoidalPositions
+            x = table(maximum_length, dtype=policy, name="positions")(x)
+        if not norm_first:
+            x = normalization_layer(normalization, epsilon, dtype=policy, name="embedding_norm")(x)
+        x = Dropout(dropout, dtype=policy, name="embedding_dropout")(x)
+        for index in range(depth):
+            x = EncoderBlock(
+                heads,
+                feed_forward_width,
+                norm_first=norm_first,
+                normalization=normalization,
+                activation=activation,
+                gated=gated,
+                dropout=dropout,
+                attention_dropout=attention_dropout,
+                use_bias=use_bias,
+                output_scale=(2 * depth) ** -0.5 if norm_first else 1.0,
+                epsilon=epsilon,
+                dtype=policy,
+                name=f"block_{index}",
+            )(x, mask=inputs["padding_mask"], angles=angles)
+        if norm_first:
+            x = normalization_layer(normalization, epsilon, dtype=policy, name="final_norm")(x)
+        outputs = {"sequence": x}
+        if pooler:
+            outputs["pooled"] = Pooler(dtype=policy, name="pooler")(x)
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+
+        self.token_embedding = token_embedding
+        self.arguments = {
+            "vocabulary_size": vocabulary_size,
+            "width": width,
+            "depth": depth,
+            "heads": heads,
+            "feed_forward_width": feed_forward_width,
+            "maximum_length": maximum_length,
+            "segments": segments,
+            "positions": positions,
+            "norm_first": norm_first,
+            "normalization": normalization,
+            "activation": keras.activations.serialize(keras.activations.get(activation)),
+            "gated": gated,
+            "dropout": dropout,
+            "attention_dropout": attention_dropout,
+            "use_bias": use_bias,
+            "epsilon": epsilon,
+            "pooler": pooler,
+        }
+        for name, value in self.arguments.items():
+            if name in ("vocabulary_size", "width", "depth", "heads", "maximum_length", "segments", "normalization"):
+                setattr(self, name, value)
+        self.encoder_policy = policy
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **self.arguments,
+            "dtype": keras.dtype_policies.serialize(self.encoder_policy),
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Encoder:
+        return cls(**config)

@@ -1,0 +1,192 @@
+"""The record of a run: `metrics.jsonl` for programs and the report, event files for TensorBoard."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import keras
+
+from kpt.errors import InputError
+from kpt.files import atomic_file
+from kpt.training.interval_means import IntervalMeans
+
+__all__ = ["MetricsLog", "read_metrics"]
+
+
+class MetricsLog(keras.callbacks.Callback):
+    """Writes what `fit` measures, a JSON object a line, flushed line by line, and the same to TensorBoard.
+
+    A line has `step` (steps done), `split` (`"train"`: means over the steps since the line before; `"heldout"`: the
+    `validation_data` of `fit`), `seconds` since the run began, the loss and the metrics by name and, for training, the
+    `learning_rate` of that step and `tokens_per_second` (evaluation and the first step, which compiles, left out).
+
+    Args:
+        path: the file to append to. Lines of steps after `start_step` are of a run that died; they are removed.
+        every: steps between two lines of training.
+        tokens_per_step: slots in a batch (batch size times length) for `tokens_per_second`; absent if None.
+        start_step: steps that were done before this call of `fit`.
+        tensorboard: folder for TensorBoard's event files; none if None.
+
+    Raises:
+        InputError: `every` is below 1, or a line of the file is no JSON object.
+
+    Example:
+        >>> log = MetricsLog("metrics.jsonl", every=20, tokens_per_step=32 * 128)
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        every: int = 20,
+        tokens_per_step: int | None = None,
+        start_step: int = 0,
+        tensorboard: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__()
+        if every < 1:
+            raise InputError(f"every is {every}; give the number of steps between two lines, 1 or more")
+        self.async_safe = True  # batch ends read no variable, so Keras may call them beside the next step
+        self.path = Path(path)
+        self.every = every
+        self.tokens_per_step = tokens_per_step
+        self.step = start_step
+        self.tensorboard = None if tensorboard is None else Path(tensorboard)
+        self.seconds_before = _drop_after(self.path, start_step)
+        self._means = IntervalMeans()
+        self._file: IO[str] | None = None
+        self._events: Any = None
+        self._rate: Callable[[int], float | None] = lambda step: None
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Open the files and start the clock."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.path.open("a", encoding="utf-8")
+        if self.tensorboard is not None:
+            from tensorboardX import SummaryWriter
+
+            self._events = SummaryWriter(str(self.tensorboard), purge_step=self.step + 1)
+        self._rate = learning_rates(self.model)
+        self._begin = self._interval_begin = time.perf_counter()
+        self._epoch_start = self._interval_start = self._first_step = self.step
+        self._paused = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Keras begins its means anew."""
+        self._epoch_start = self.step
+        self._means.reset()
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Write a line after the first step and after every `every` steps."""
+        self.step = self._epoch_start + batch + 1
+        if self.step - self._interval_start >= self.every or self._interval_start == self._first_step:
+            self._write_training(logs or {})
+
+    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Stop the clock of the throughput."""
+        self._test_begin = time.perf_counter()
+
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Go on with the clock of the throughput."""
+        self._paused += time.perf_counter() - self._test_begin
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Write the rest of the epoch, and what the held-out documents say."""
+        logs = logs or {}
+        if self.step > self._interval_start:
+            self._write_training({name: value for name, value in logs.items() if not name.startswith("val_")})
+        held_out = {name.removeprefix("val_"): value for name, value in logs.items() if name.startswith("val_")}
+        if held_out:
+            self._write("heldout", held_out)
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Close the files."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        if self._events is not None:
+            self._events.close()
+            self._events = None
+
+    def _write_training(self, logs: Mapping[str, Any]) -> None:
+        now = time.perf_counter()
+        done = self.step - self._interval_start
+        values = self._means.update(self.step - self._epoch_start, {name: float(logs[name]) for name in logs})
+        rate = self._rate(self.step - 1)
+        if rate is not None:
+            values["learning_rate"] = rate
+        if self.tokens_per_step and self._interval_start > self._first_step:
+            values["tokens_per_second"] = done * self.tokens_per_step / (now - self._interval_begin - self._paused)
+        self._interval_begin, self._interval_start, self._paused = now, self.step, 0.0
+        self._write("train", values)
+
+    def _write(self, split: str, values: Mapping[str, Any]) -> None:
+        numbers = {name: float(value) for name, value in values.items()}
+        seconds = self.seconds_before + time.perf_counter() - self._begin
+        line = {"step": self.step, "split": split, "seconds": round(seconds, 3)}
+        line |= {name: number if math.isfinite(number) else None for name, number in numbers.items()}
+        if self._file is not None:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+        if self._events is not None:
+            for name, number in numbers.items():
+                self._events.add_scalar(f"{split}/{name}", number, self.step)
+            self._events.flush()
+
+
+def learning_rates(model: Any) -> Callable[[int], float | None]:
+    """Return the function from a step to the learning rate that a model's optimizer has there; None where unknown.
+
+    It is evaluated from the schedule, not read from the optimizer, whose variables belong to the step that runs.
+    """
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None:
+        return lambda step: None
+    rate = optimizer.get_config().get("learning_rate")
+    if isinstance(rate, dict):
+        schedule = keras.optimizers.schedules.deserialize(rate)
+        return lambda step: float(keras.ops.convert_to_numpy(schedule(step)))
+    return lambda step: None if rate is None else float(rate)
+
+
+def read_metrics(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Read `metrics.jsonl`; a last line that a crash cut off is left out.
+
+    Raises:
+        InputError: the file is missing, or a line in it is not an object with a step.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"there is no {path}; pre-train into that folder first")
+    text = path.read_bytes().decode("utf-8", errors="replace")
+    lines = text.split("\n")
+    records = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            record["step"], record["split"]
+        except (ValueError, KeyError, TypeError) as error:
+            if number == len(lines):
+                break
+            raise InputError(f"{path}, line {number} is not a line of metrics; remove it or the file") from error
+        records.append(record)
+    return records
+
+
+def _drop_after(path: Path, step: int) -> float:
+    """Keep the lines up to a step; returns the seconds of the last one."""
+    if not path.is_file():
+        return 0.0
+    records = read_metrics(path)
+    kept = [record for record in records if record["step"] <= step]
+    with atomic_file(path) as temporary:
+        temporary.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
+    return max((record.get("seconds") or 0.0 for record in kept), default=0.0)

@@ -1,0 +1,66 @@
+"""Optimizers with the settings that pre-training wants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kpt.training.schedule import WarmupDecay
+
+__all__ = ["UNDECAYED", "adamw"]
+
+# Parts of the names of weights that are not decayed: biases and the scales and offsets of normalizations.
+UNDECAYED = ("bias", "gamma", "beta", "scale")
+
+
+def adamw(
+    learning_rate: float,
+    steps: int,
+    warmup_steps: int | None = None,
+    decay: str = "linear",
+    weight_decay: float = 0.01,
+    clip_norm: float | None = 1.0,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-6,
+    **kwargs: Any,
+) -> keras.optimizers.AdamW:
+    """Return Keras's AdamW as BERT is trained with it.
+
+    Warm-up, then decay of the learning rate; weight decay on matrices and embeddings but not on biases and
+    normalizations; clipping by the global norm of the gradient.
+
+    Args:
+        learning_rate: Peak of the schedule.
+        steps: Number of steps of the run.
+        warmup_steps: Steps of linear warm-up; by default a tenth of `steps`, at most 10,000.
+        decay: `"linear"`, `"cosine"` or `"constant"`.
+        weight_decay: Share of a weight that a step of rate 1 would take away.
+        clip_norm: Largest global norm of the gradient; `None` for no clipping.
+        beta_1: Decay of the first moment.
+        beta_2: Decay of the second moment.
+        epsilon: Added to the root of the second moment.
+        **kwargs: Passed on to `keras.optimizers.AdamW`.
+
+    Returns:
+        An optimizer for `compile`.
+
+    Raises:
+        ValueError: If the warm-up does not fit into the steps.
+
+    Source: Loshchilov and Hutter 2017, "Decoupled Weight Decay Regularization"; Devlin et al. 2018, appendix A.2.
+    """
+    if warmup_steps is None:
+        warmup_steps = min(10_000, steps // 10)
+    optimizer = keras.optimizers.AdamW(
+        WarmupDecay(learning_rate, steps, warmup_steps, decay=decay),
+        weight_decay=weight_decay,
+        beta_1=beta_1,
+        beta_2=beta_2,
+        epsilon=epsilon,
+        global_clipnorm=clip_norm,
+        **kwargs,
+    )
+    optimizer.exclude_from_weight_decay(var_names=list(UNDECAYED))
+    return optimizer

@@ -1,0 +1,135 @@
+"""How far `fit` is: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import IO, Any
+
+import keras
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from kpt.training.interval_means import IntervalMeans
+
+__all__ = ["TrainingProgress"]
+
+
+class TrainingProgress(keras.callbacks.Callback):
+    """Shows step, loss, accuracies, tokens per second and the time left; pass `verbose=0` to `fit`.
+
+    Args:
+        steps: steps of the whole run.
+        tokens_per_step: slots in a batch, for the throughput; absent if None.
+        start_step: steps that were done before this call of `fit`.
+        file: where to write; standard error by default.
+        lines: how many lines a run prints where there is no terminal.
+
+    Example:
+        >>> progress = TrainingProgress(steps=1000, tokens_per_step=32 * 128)
+    """
+
+    def __init__(
+        self,
+        steps: int,
+        *,
+        tokens_per_step: int | None = None,
+        start_step: int = 0,
+        file: IO[str] | None = None,
+        lines: int = 20,
+    ) -> None:
+        super().__init__()
+        self.async_safe = True
+        self.steps = steps
+        self.tokens_per_step = tokens_per_step
+        self.step = start_step
+        self.console = Console(file=file, stderr=file is None, highlight=False, soft_wrap=True)
+        self.lines = lines
+        self._means = IntervalMeans()
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Draw the bar."""
+        self._every = 5 if self.console.is_terminal else max(1, self.steps // self.lines)
+        self._shown = self._epoch_start = self._first_step = self.step
+        self._begin = self._shown_at = time.perf_counter()
+        if self.console.is_terminal:
+            columns = (
+                BarColumn(bar_width=24),
+                TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+                TextColumn("{task.description}"),
+                TimeRemainingColumn(),
+            )
+            self._bar = Progress(*columns, console=self.console)
+            self._task = self._bar.add_task("compiling", total=self.steps, completed=self.step)
+            self._bar.start()
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Keras begins its means anew."""
+        self._epoch_start = self.step
+        self._means.reset()
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Show the means of the latest steps."""
+        self.step = self._epoch_start + batch + 1
+        if self.step - self._shown < self._every and self.step != self.steps and self._shown != self._first_step:
+            return
+        now = time.perf_counter()
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        words = summary(self._means.update(batch + 1, values))
+        if self.tokens_per_step and self._shown > self._first_step:
+            speed = (self.step - self._shown) * self.tokens_per_step / (now - self._shown_at)
+            words += f"  {speed / 1000:.1f} k tokens/s"
+        self._shown, self._shown_at = self.step, now
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self.step, description=words)
+            return
+        left = (now - self._begin) / (self.step - self._first_step) * (self.steps - self.step)
+        self.console.print(f"step {self.step:,}/{self.steps:,}  {words}  {clock(left)} left", markup=False)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Show what the held-out documents say."""
+        prefix = "val_"
+        held_out = {
+            name.removeprefix(prefix): float(value) for name, value in (logs or {}).items() if name.startswith(prefix)
+        }
+        if held_out:
+            self.console.print(f"held out after {self.step:,} steps:  {summary(held_out)}", markup=False)
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Leave the terminal as it was."""
+        self.close()
+
+    def close(self) -> None:
+        """Remove the bar, also after an interruption."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def summary(values: Mapping[str, float]) -> str:
+    """Name losses and accuracies in a few words.
+
+    Example:
+        >>> summary({"loss": 7.25, "masked_lm_loss": 6.5, "masked_lm_accuracy": 0.125})
+        'loss 7.250  masked lm 12.5 %'
+    """
+    words = [f"loss {values['loss']:.3f}"] if "loss" in values else []
+    for name, value in values.items():
+        if name.endswith("_accuracy"):
+            words.append(f"{name.removesuffix('_accuracy').replace('_', ' ')} {100 * value:.1f} %")
+    return "  ".join(words)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as minutes and seconds, or hours, minutes and seconds.
+
+    Example:
+        >>> clock(75), clock(3725)
+        ('1:15', '1:02:05')
+    """
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
