@@ -1,6 +1,6 @@
 """kpt (Keras Pre-Training): from raw text to a pre-trained, evaluated and served model on Keras 3.
 
-Nothing is imported before it is used: ``import kpt`` loads no backend, and ``kpt.Encoder`` loads what an encoder needs.
+Nothing is imported before it is used: `import kpt` loads no backend, and `kpt.Encoder` loads what an encoder needs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Writes that happen completely or not at all: temporary name, fsync, rename.
 
-A temporary file or folder stands beside its target under the name ``.TARGET.XXXXXXXX.partial`` and is locked (``flock``)
-by the process that writes it. A process that was killed lets go of its lock, so the next writer of the same target
+A temporary file or folder stands beside its target under the name `.TARGET.XXXXXXXX.partial` and is locked (`flock`) by
+the process that writes it. A process that was killed lets go of its lock, so the next writer of the same target
 recognises what the dead one left and removes it.
 """
 
@@ -28,13 +28,13 @@ _REPLACED = ".replaced"
 
 @contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path to write to; rename it to ``path`` when the block ends, remove it when the block fails.
+    """Yield a temporary path to write to; rename it to `path` when the block ends, remove it when the block fails.
 
     Args:
         path: the file to write; an existing file is replaced in one step.
 
     Raises:
-        InputError: the folder of ``path`` cannot be written.
+        InputError: the folder of `path` cannot be written.
 
     Example:
         >>> with atomic_file("notes.txt") as temporary:  # doctest: +SKIP
@@ -59,15 +59,16 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a temporary folder to fill; rename it to ``path`` when the block ends, remove it when the block fails.
+    """Yield a temporary folder to fill; rename it to `path` when the block ends, remove it when the block fails.
 
     Args:
         path: the folder to write. It may exist if it is empty.
-        overwrite: replace a folder that holds something. Whoever passes True has looked at what is in it. A kill between
-            the two renames of a replacement loses neither: the next ``atomic_folder`` of the path puts the old one back.
+        overwrite: replace a folder that holds something. Whoever passes True has looked at what is in it. A kill
+            between the two renames of a replacement loses neither: the next `atomic_folder` of the path puts the old
+            one back.
 
     Raises:
-        InputError: ``path`` holds something and ``overwrite`` is False, or its parent cannot be written.
+        InputError: `path` holds something and `overwrite` is False, or its parent cannot be written.
 
     Example:
         >>> with atomic_folder("store") as temporary:  # doctest: +SKIP
@@ -95,7 +96,7 @@ def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
         os.replace(temporary, target)
         _sync(target.parent)
         if replaced is not None:
-            shutil.rmtree(replaced)
+            shutil.rmtree(replaced, ignore_errors=True)
     finally:
         if descriptor >= 0:
             os.close(descriptor)
@@ -103,7 +104,7 @@ def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write ``value`` as indented UTF-8 JSON, atomically; keys keep their order and NaN is refused (``ValueError``)."""
+    """Write `value` as indented UTF-8 JSON, atomically; keys keep their order and NaN is refused (`ValueError`)."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

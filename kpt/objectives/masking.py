@@ -29,9 +29,9 @@ def mask_tokens(
     r"""Choose tokens to predict and hide them: 80 % become [MASK], 10 % a random piece, 10 % stay.
 
     Of a sequence with n tokens that are not special, :math:`r n` are chosen (r the rate): a fraction is rounded up with
-    the probability that makes the expectation exact, and at least one token is chosen. With whole words, words are taken
-    in random order until the budget is spent; the one that crosses it is taken with the probability that makes the
-    expectation exact, if the slots have room for it. A word with more pieces than there are slots is never chosen.
+    the probability that makes the expectation exact, and at least one token is chosen. With whole words, words are
+    taken in random order until the budget is spent; the one that crosses it is taken with the probability that makes
+    the expectation exact, if the slots have room for it. A word with more pieces than there are slots is never chosen.
     Special tokens ([UNK] among them) are neither chosen nor used as replacements.
 
     Args:
@@ -55,7 +55,7 @@ def mask_tokens(
         >>> ids = np.array([[2, 5, 6, 3, 0]])
         >>> hidden, positions, labels, weights = mask_tokens(ids, ids > 0, vocabulary, np.random.default_rng(1))
         >>> hidden.tolist(), positions.tolist(), labels.tolist(), weights.tolist()
-        ([[2, 4, 6, 3, 0]], [[1]], [[5]], [[1.0]])
+        ([[2, 5, 4, 3, 0]], [[2]], [[6]], [[1.0]])
 
     Source: Devlin et al. 2018, "BERT", section 3.1 and appendix A.1; the whole-word option is that of its code (2019).
     """
