@@ -26,6 +26,9 @@ class MetricsLog(keras.callbacks.Callback):
     `validation_data` of `fit`), `seconds` since the run began, the loss and the metrics by name and, for training, the
     `learning_rate` of that step and `tokens_per_second` (evaluation and the first step, which compiles, left out).
 
+    Like every callback on batch ends it makes `fit` wait for each step's metrics; where steps are short beside that, as
+    on accelerators, `compile(steps_per_execution=10)` makes it wait once in ten steps.
+
     Args:
         path: the file to append to. Lines of steps after `start_step` are of a run that died; they are removed.
         every: steps between two lines of training.
@@ -52,7 +55,6 @@ class MetricsLog(keras.callbacks.Callback):
         super().__init__()
         if every < 1:
             raise InputError(f"every is {every}; give the number of steps between two lines, 1 or more")
-        self.async_safe = True  # batch ends read no variable, so Keras may call them beside the next step
         self.path = Path(path)
         self.every = every
         self.tokens_per_step = tokens_per_step

@@ -39,7 +39,6 @@ class TrainingProgress(keras.callbacks.Callback):
         lines: int = 20,
     ) -> None:
         super().__init__()
-        self.async_safe = True
         self.steps = steps
         self.tokens_per_step = tokens_per_step
         self.step = start_step

@@ -1,0 +1,30 @@
+import pytest
+
+from kpt.training.interval_means import IntervalMeans
+
+
+def test_the_means_of_the_intervals_are_recovered_from_running_means() -> None:
+    losses = [9.0, 8.0, 7.0, 4.0, 2.0, 0.0]
+    means = IntervalMeans()
+    assert means.update(1, {"loss": losses[0]}) == {"loss": 9.0}
+    assert means.update(3, {"loss": sum(losses[:3]) / 3})["loss"] == pytest.approx(7.5)
+    assert means.update(6, {"loss": sum(losses) / 6})["loss"] == pytest.approx(2.0)
+
+
+def test_an_epoch_begins_anew() -> None:
+    means = IntervalMeans()
+    means.update(4, {"loss": 10.0})
+    means.reset()
+    assert means.update(2, {"loss": 3.0}) == {"loss": 3.0}
+
+
+def test_without_a_new_batch_the_running_means_are_returned() -> None:
+    means = IntervalMeans()
+    means.update(2, {"loss": 5.0})
+    assert means.update(2, {"loss": 5.0}) == {"loss": 5.0}
+
+
+def test_a_metric_that_appears_later_is_taken_as_it_is() -> None:
+    means = IntervalMeans()
+    means.update(2, {"loss": 5.0})
+    assert means.update(4, {"loss": 5.0, "accuracy": 0.5})["accuracy"] == 0.5
