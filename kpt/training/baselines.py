@@ -1,0 +1,70 @@
+"""What is reached without a model: the yardsticks beside which a report sets losses and accuracies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from kpt.data import TokenStore
+
+__all__ = ["UnigramBaseline", "token_counts", "unigram_baseline"]
+
+
+class UnigramBaseline(NamedTuple):
+    """What the frequencies of the tokens alone reach on masked tokens.
+
+    Attributes:
+        loss: cross-entropy in nats of predicting each token with its frequency.
+        accuracy: share of the tokens that are the most frequent one.
+        token_id: the most frequent token.
+    """
+
+    loss: float
+    accuracy: float
+    token_id: int
+
+
+def token_counts(store: TokenStore, *, documents: int = 20_000) -> np.ndarray:
+    """Count the tokens of a store.
+
+    Args:
+        store: what to count in; of larger ones every n-th document, so that about `documents` are read.
+        documents: the most documents to read.
+
+    Returns:
+        int64 [vocabulary size].
+    """
+    counts = np.zeros(store.vocabulary.size, np.int64)
+    for index in range(0, store.documents, max(1, -(-store.documents // documents))):
+        for sentence in store.document(index):
+            np.add.at(counts, sentence, 1)
+    return counts
+
+
+def unigram_baseline(counts: np.ndarray, batches: Iterable[Mapping[str, np.ndarray]]) -> UnigramBaseline:
+    r"""Score the tokens' frequencies on the masked tokens of batches.
+
+    .. math:: L = -\frac{1}{|M|} \sum_{t \in M} \log \frac{c(w_t) + 1}{\sum_v (c(v) + 1)}
+
+    Args:
+        counts: how often each token stands in the training documents, [vocabulary size].
+        batches: with `mask_labels` and `mask_weights`, as `MaskedLM.corrupt` makes them.
+
+    Example:
+        >>> batch = {"mask_labels": np.array([[0, 0, 1, 0]]), "mask_weights": np.array([[1.0, 1.0, 1.0, 0.0]])}
+        >>> baseline = unigram_baseline(np.array([2, 0]), [batch])
+        >>> round(baseline.accuracy, 3), baseline.token_id
+        (0.667, 0)
+    """
+    log_frequency = np.log((counts + 1) / (counts.sum() + len(counts)))
+    best = int(np.argmax(counts))
+    loss = hits = total = 0.0
+    for batch in batches:
+        labels, weights = batch["mask_labels"], batch["mask_weights"]
+        loss -= float((log_frequency[labels] * weights).sum())
+        hits += float(((labels == best) * weights).sum())
+        total += float(weights.sum())
+    return UnigramBaseline(loss / total, hits / total, best) if total else UnigramBaseline(math.nan, math.nan, best)
