@@ -193,7 +193,9 @@ class WordPieceTokenizer:
         """Return the same tokenization in TensorFlow operations: string [n] to ragged int32 ids, for a SavedModel."""
         from kpt.text.wordpiece_graph import GraphWordPiece
 
-        return GraphWordPiece(self, literal_mask=literal_mask)
+        return GraphWordPiece(
+            self.vocabulary, matchable_tokens(self.vocabulary), literal_mask=literal_mask, **self.options
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_backends": {}}
