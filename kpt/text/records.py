@@ -1,0 +1,196 @@
+r"""Documents from files of records: JSON lines, csv and tsv.
+
+- **jsonl**: one JSON object a line. Lines of nothing but white space are passed over.
+- **csv**: comma separated with ``"`` as the quote (RFC 4180), the names of the fields in the first record. Empty lines
+  are passed over.
+- **tsv**: the same with tabs and without quoting, so that a ``"`` is a character like any other.
+
+A text field that is empty or white space is counted as ``empty`` and gives no document. In text that came through an
+escape (``\u0000``, ``\ud800``, ``\r\n``) NUL is removed (``nul``), each lone surrogate becomes U+FFFD
+(``lone_surrogate``), and line ends become ``"\n"``. Everything else that does not fit is an error with its line:
+nothing is guessed and nothing is dropped in silence.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from kpt.errors import InputError
+from kpt.text.document import Document
+
+#: The most characters of one record; it has to be in memory as a whole.
+MAXIMUM_RECORD = 1 << 26
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The names of the fields that hold a document's text and, where present, its label and its id."""
+
+    text: str = "text"
+    label: str = "label"
+    id: str = "id"
+
+
+def read_jsonl(
+    blocks: Iterable[str], source: str, fields: Fields, problems: Counter[str], first_line: int = 1
+) -> Iterator[Document]:
+    r"""Read documents from JSON lines.
+
+    Args:
+        blocks: The file's text in pieces of any size.
+        source: The file's name, for the documents and for messages.
+        fields: Which fields hold what. A label or id may be a string, a number or a boolean, or be absent.
+        problems: Receives the counts ``empty``, ``nul`` and ``lone_surrogate``.
+        first_line: The number of the first line.
+
+    Raises:
+        InputError: A line is no JSON object, lacks the text field, holds a value of another type, or is too long.
+
+    Example:
+        >>> blocks = ['{"text": "It rained.", "label": 1}\n']
+        >>> next(read_jsonl(blocks, "a.jsonl", Fields(), Counter()))
+        Document(text='It rained.', label='1', id=None, source='a.jsonl', position=1)
+    """
+    for line, content in enumerate(_lines(blocks, source, first_line), first_line):
+        if content and not content.isspace():
+            where = f"{source}, line {line}"
+            record = _parse(content, where)
+            text = _text(record, fields, where)
+            if "\\" in content:
+                text = _settle(text, problems)
+            if not text or text.isspace():
+                problems["empty"] += 1
+                continue
+            label, name = _scalar(record, fields.label, where), _scalar(record, fields.id, where)
+            yield Document(text, label, name, source, line)
+
+
+def read_table(
+    blocks: Iterable[str], source: str, fields: Fields, problems: Counter[str], separator: str
+) -> Iterator[Document]:
+    r"""Read documents from csv (`separator` ``","``, with quoting) or tsv (a tab, without).
+
+    Args:
+        blocks: The file's text in pieces of any size.
+        source: The file's name, for the documents and for messages.
+        fields: Which fields of the first record hold what; label and id may be absent.
+        problems: Receives the count ``empty``.
+        separator: What stands between two fields.
+
+    Raises:
+        InputError: The first record has no text field, or has a name twice; a record has another number of fields than
+            the first one; a quote is not closed or stands inside a field.
+
+    Example:
+        >>> blocks = ['text,label\n"Well, it rained.",weather\n']
+        >>> next(read_table(blocks, "a.csv", Fields(), Counter(), ","))
+        Document(text='Well, it rained.', label='weather', id=None, source='a.csv', position=2)
+    """
+    if csv.field_size_limit() < MAXIMUM_RECORD:
+        csv.field_size_limit(MAXIMUM_RECORD)
+    lines = (line + "\n" for line in _lines(blocks, source, 1))
+    quoted = separator == ","
+    rows = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=True)
+    header: list[str] = []
+    line, following = 1, 1
+    try:
+        for row in rows:
+            line, following = following, rows.line_num + 1
+            where = f"{source}, line {line}"
+            if not row:
+                continue
+            if not header:
+                header = _check_header(row, fields, where)
+                continue
+            if len(row) != len(header):
+                found = "1 field" if len(row) == 1 else f"{len(row)} fields"
+                raise InputError(
+                    f"{where}: {found} where the first record has {len(header)}; mend or remove the record"
+                )
+            record = dict(zip(header, row, strict=True))
+            text = record[fields.text]
+            if not text or text.isspace():
+                problems["empty"] += 1
+                continue
+            yield Document(text, record.get(fields.label), record.get(fields.id), source, line)
+    except csv.Error as error:
+        raise InputError(f"{source}, line {following}: the record is malformed ({error}); mend its quotes") from error
+
+
+def _lines(blocks: Iterable[str], source: str, first_line: int) -> Iterator[str]:
+    carry: list[str] = []
+    size, line = 0, first_line
+    for block in blocks:
+        head, *rest = block.split("\n")
+        carry.append(head)
+        size += len(head)
+        if size > MAXIMUM_RECORD:
+            raise InputError(
+                f"{source}, line {line}: the line is longer than {MAXIMUM_RECORD:,} characters; write one record a line"
+            )
+        if rest:
+            yield "".join(carry)
+            yield from rest[:-1]
+            carry, size, line = rest[-1:], len(rest[-1]), line + len(rest)
+    if size:
+        yield "".join(carry)
+
+
+def _parse(content: str, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(content)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{where}: not JSON ({error.msg} at column {error.colno}); write one JSON object a line"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: JSON that cannot be read ({error}); write one plain JSON object a line") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{where}: JSON, but no object; write one JSON object a line")
+    return record
+
+
+def _text(record: dict[str, Any], fields: Fields, where: str) -> str:
+    if fields.text not in record:
+        names = ", ".join(map(repr, list(record)[:8])) or "none"
+        raise InputError(f"{where}: no field {fields.text!r} (fields: {names}); name the field that holds the text")
+    text = record[fields.text]
+    if not isinstance(text, str):
+        raise InputError(f"{where}: field {fields.text!r} is {type(text).__name__}, not a string; mend the record")
+    return text
+
+
+def _scalar(record: dict[str, Any], name: str, where: str) -> str | None:
+    value = record.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float):
+        return str(value)
+    raise InputError(f"{where}: field {name!r} is {type(value).__name__}, not a string or a number; mend the record")
+
+
+def _settle(text: str, problems: Counter[str]) -> str:
+    if "\0" in text:
+        problems["nul"] += text.count("\0")
+        text = text.replace("\0", "")
+    text, surrogates = _LONE_SURROGATE.subn("\ufffd", text)
+    if surrogates:
+        problems["lone_surrogate"] += surrogates
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _check_header(row: list[str], fields: Fields, where: str) -> list[str]:
+    if fields.text not in row:
+        names = ", ".join(map(repr, row[:8]))
+        raise InputError(f"{where}: no field {fields.text!r} (fields: {names}); name the field that holds the text")
+    repeated = [name for name in row if row.count(name) > 1]
+    if repeated:
+        raise InputError(f"{where}: field {repeated[0]!r} is named twice; give each field its own name")
+    return row
