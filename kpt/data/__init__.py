@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kpt.data.pairs import SentencePairs
+from kpt.data.prepare import prepare
 from kpt.data.segments import Segments
 from kpt.data.store import TokenStore
 
 if TYPE_CHECKING:
     from kpt.data.batches import Batches
 
-__all__ = ["Batches", "Segments", "SentencePairs", "TokenStore"]
+__all__ = ["Batches", "Segments", "SentencePairs", "TokenStore", "prepare"]
 
 
 def __getattr__(name: str) -> Any:
