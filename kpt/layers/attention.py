@@ -73,7 +73,7 @@ class SelfAttention(keras.layers.Layer):
 
     Call arguments:
         inputs: `[batch, length, width]`.
-        mask: Booleans `[batch, length]`, `True` at tokens; or a mask that broadcasts to
+        attention_mask: Booleans `[batch, length]`, `True` at tokens; or a mask that broadcasts to
             `[batch, heads, length, length]`.
         angles: Rotary angles, `[length, d_k / 2]` or `[batch, length, d_k / 2]`, from `RotaryPositions`; `None` for
             no rotation.
@@ -99,7 +99,6 @@ class SelfAttention(keras.layers.Layer):
         super().__init__(**kwargs)
         self.heads, self.dropout, self.causal = heads, dropout, causal
         self.use_bias, self.output_scale = use_bias, output_scale
-        self.supports_masking = True
 
     def build(self, inputs_shape: Any) -> None:
         width = inputs_shape[-1]
@@ -124,20 +123,20 @@ class SelfAttention(keras.layers.Layer):
         self.output_projection.build(inputs_shape)
         self.probability_dropout = Dropout(self.dropout, dtype=self.dtype_policy, name="dropout")
 
-    def call(self, inputs: Any, mask: Any = None, angles: Any = None, training: bool | None = None) -> Any:
+    def call(self, inputs: Any, attention_mask: Any = None, angles: Any = None, training: bool | None = None) -> Any:
         length, width = ops.shape(inputs)[1], inputs.shape[-1]
         qkv = ops.reshape(self.qkv(inputs), (-1, length, 3, self.heads, width // self.heads))
         query, key, value = qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
         if angles is not None:
             query, key = rotate(query, angles), rotate(key, angles)
-        if mask is not None and len(mask.shape) == 2:
-            mask = mask[:, None, None, :]
+        if attention_mask is not None and len(attention_mask.shape) == 2:
+            attention_mask = attention_mask[:, None, None, :]
         drops = bool(training) and self.dropout > 0
         attended = scaled_dot_product_attention(
             query,
             key,
             value,
-            mask=mask,
+            mask=attention_mask,
             causal=self.causal,
             dropout=(lambda p: self.probability_dropout(p, training=True)) if drops else None,
         )

@@ -95,7 +95,6 @@ class Dropout(keras.layers.Layer):
         self.rate, self.seed = rate, seed
         if rate > 0:
             self.seed_generator = keras.random.SeedGenerator(seed)
-        self.supports_masking = True
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = False) -> Any:

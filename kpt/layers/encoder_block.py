@@ -37,7 +37,7 @@ class EncoderBlock(keras.layers.Layer):
 
     Call arguments:
         inputs: `[batch, length, width]`.
-        mask: Booleans `[batch, length]`, `True` at tokens.
+        padding_mask: Booleans `[batch, length]`, `True` at tokens; or any mask that `SelfAttention` takes.
         angles: Rotary angles, see `SelfAttention`.
 
     Returns:
@@ -76,7 +76,6 @@ class EncoderBlock(keras.layers.Layer):
             "epsilon": epsilon,
         }
         self.norm_first = norm_first
-        self.supports_masking = True
         inner: dict[str, Any] = {"use_bias": use_bias, "output_scale": output_scale, "dtype": self.dtype_policy}
         self.attention = SelfAttention(heads, dropout=attention_dropout, name="attention", **inner)
         self.feed_forward = FeedForward(
@@ -90,14 +89,17 @@ class EncoderBlock(keras.layers.Layer):
         for part in (self.attention, self.feed_forward, self.attention_norm, self.feed_forward_norm):
             part.build(inputs_shape)
 
-    def call(self, inputs: Any, mask: Any = None, angles: Any = None, training: bool | None = None) -> Any:
+    def call(self, inputs: Any, padding_mask: Any = None, angles: Any = None, training: bool | None = None) -> Any:
         def drop(x: Any) -> Any:
             return self.residual_dropout(x, training=training)
 
+        def attend(x: Any) -> Any:
+            return drop(self.attention(x, attention_mask=padding_mask, angles=angles, training=training))
+
         if self.norm_first:
-            x = inputs + drop(self.attention(self.attention_norm(inputs), mask=mask, angles=angles, training=training))
+            x = inputs + attend(self.attention_norm(inputs))
             return x + drop(self.feed_forward(self.feed_forward_norm(x)))
-        x = self.attention_norm(inputs + drop(self.attention(inputs, mask=mask, angles=angles, training=training)))
+        x = self.attention_norm(inputs + attend(inputs))
         return self.feed_forward_norm(x + drop(self.feed_forward(x)))
 
     def compute_output_shape(self, inputs_shape: Any, **_: Any) -> Any:

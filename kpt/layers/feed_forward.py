@@ -48,7 +48,6 @@ class FeedForward(keras.layers.Layer):
         super().__init__(**kwargs)
         self.hidden_width, self.gated, self.use_bias = hidden_width, gated, use_bias
         self.activation, self.output_scale = keras.activations.get(activation), output_scale
-        self.supports_masking = True
 
     def build(self, inputs_shape: Any) -> None:
         self.hidden = keras.layers.Dense(

@@ -124,7 +124,6 @@ class LearnedPositions(keras.layers.Layer):
     def __init__(self, maximum_length: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.maximum_length = maximum_length
-        self.supports_masking = True
 
     def build(self, inputs_shape: Any) -> None:
         self.embeddings = self.add_weight(
@@ -168,7 +167,6 @@ class SinusoidalPositions(keras.layers.Layer):
     def __init__(self, maximum_length: int, base: float = 10_000.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.maximum_length, self.base = maximum_length, base
-        self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         check_length(inputs.shape[1], self.maximum_length)

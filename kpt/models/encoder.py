@@ -136,7 +136,7 @@ class Encoder(keras.Model):
                 epsilon=epsilon,
                 dtype=policy,
                 name=f"block_{index}",
-            )(x, mask=inputs["padding_mask"], angles=angles)
+            )(x, padding_mask=inputs["padding_mask"], angles=angles)
         if norm_first:
             x = normalization_layer(normalization, epsilon, dtype=policy, name="final_norm")(x)
         outputs = {"sequence": x}
@@ -164,9 +164,9 @@ class Encoder(keras.Model):
             "epsilon": epsilon,
             "pooler": pooler,
         }
-        for name, value in self.arguments.items():
-            if name in ("vocabulary_size", "width", "depth", "heads", "maximum_length", "segments", "normalization"):
-                setattr(self, name, value)
+        # What heads, objectives and checks of a run ask a backbone for.
+        self.vocabulary_size, self.width, self.heads = vocabulary_size, width, heads
+        self.maximum_length, self.segments, self.normalization = maximum_length, segments, normalization
         self.encoder_policy = policy
 
     def get_config(self) -> dict[str, Any]:

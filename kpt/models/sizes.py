@@ -1,0 +1,68 @@
+"""Named sizes of encoders."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from kpt.errors import InputError
+
+__all__ = ["ENCODER_SIZES", "bert_config", "encoder_config"]
+
+# depth, width; heads have 64 values each and feed-forward networks four times the width.
+# Source: google-research/bert (base, large) and Turc et al. 2019, "Well-Read Students Learn Better" (the others).
+ENCODER_SIZES = {
+    "tiny": (2, 128),
+    "mini": (4, 256),
+    "small": (4, 512),
+    "medium": (8, 512),
+    "base": (12, 768),
+    "large": (24, 1024),
+}
+
+
+def bert_config(size: str) -> dict[str, Any]:
+    """Return the arguments of `Encoder` for a published BERT: post-norm, learned positions, dropout 0.1.
+
+    Args:
+        size: `"tiny"`, `"mini"`, `"small"`, `"medium"`, `"base"` or `"large"`.
+
+    Returns:
+        Arguments of `Encoder` without the vocabulary's size.
+
+    Raises:
+        InputError: If there is no such size.
+
+    Example:
+        >>> bert_config("tiny")["width"]
+        128
+
+    Source: Devlin et al. 2018; Turc et al. 2019.
+    """
+    if size not in ENCODER_SIZES:
+        near = difflib.get_close_matches(size, ENCODER_SIZES, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise InputError(f"There is no size {size!r}: choose one of {', '.join(ENCODER_SIZES)}{hint}")
+    depth, width = ENCODER_SIZES[size]
+    return {"depth": depth, "width": width, "heads": width // 64}
+
+
+def encoder_config(size: str) -> dict[str, Any]:
+    """Return the arguments of `Encoder` for the recipe that learns best from small corpora.
+
+    It differs from `bert_config` of the same size in three ways: rotary positions in place of learned ones, the
+    normalization before each part of a block in place of after it, and no dropout.
+
+    Args:
+        size: As in `bert_config`.
+
+    Returns:
+        Arguments of `Encoder` without the vocabulary's size.
+
+    Raises:
+        InputError: If there is no such size.
+
+    Source: Su et al. 2021 (rotary positions), Xiong et al. 2020 (pre-norm), Geiping and Goldstein 2022, "Cramming"
+    (no dropout in a short run).
+    """
+    return {**bert_config(size), "positions": "rotary", "norm_first": True, "dropout": 0.0, "epsilon": 1e-6}
