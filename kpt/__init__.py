@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from kpt.data import TokenStore
     from kpt.errors import InputError
     from kpt.models import Encoder
+    from kpt.objectives import Pretrainer
     from kpt.text import Corpus, WordPieceTokenizer
-    from kpt.training import Pretrainer
 
 __version__ = "0.1.0"
 
@@ -41,7 +41,7 @@ _HOMES = {
     "Corpus": "kpt.text",
     "Encoder": "kpt.models",
     "InputError": "kpt.errors",
-    "Pretrainer": "kpt.training",
+    "Pretrainer": "kpt.objectives",
     "TokenStore": "kpt.data",
     "WordPieceTokenizer": "kpt.text",
 }
