@@ -1,0 +1,146 @@
+"""The arguments that several verbs share, and how their values are read."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kpt.errors import InputError
+from kpt.files import check_writable_folder
+
+if TYPE_CHECKING:
+    from kpt.text import Corpus
+
+__all__ = [
+    "add_backend_argument",
+    "add_corpus_arguments",
+    "add_out_argument",
+    "check_out",
+    "corpus_from",
+    "positive_integer",
+    "positive_number",
+    "proportion",
+    "whole_number",
+]
+
+
+def whole_number(text: str) -> int:
+    """Read a whole number from 0 up; `1_000` and `1,000` are 1000."""
+    try:
+        number = int(text.replace(",", "_"))
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return number
+
+
+def positive_integer(text: str) -> int:
+    """Read a whole number from 1 up; `1_000` and `1,000` are 1000."""
+    try:
+        number = int(text.replace(",", "_"))
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return number
+
+
+def positive_number(text: str) -> float:
+    """Read a finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
+def proportion(text: str) -> float:
+    """Read a number above 0 and below 1."""
+    number = positive_number(text)
+    if number >= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
+    return number
+
+
+def add_backend_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--backend`."""
+    parser.add_argument(
+        "--backend",
+        choices=("tensorflow", "jax", "torch"),
+        help="what Keras runs on (default: KERAS_BACKEND or the Keras configuration, else tensorflow)",
+    )
+
+
+def add_out_argument(parser: argparse.ArgumentParser, what: str, default: str | None = None) -> None:
+    """Add `--out` and `--overwrite`."""
+    note = f" (default: {default})" if default else ""
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", required=default is None, default=default, help=f"folder for {what}{note}"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace what an earlier call left in that folder")
+
+
+def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the files, and how documents are read from them."""
+    group = parser.add_argument_group("text")
+    group.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILES",
+        help="files (.txt .jsonl .tsv .csv, or .gz of these), folders or globs",
+    )
+    group.add_argument(
+        "--documentation",
+        action="store_true",
+        help="read the documentation of the installed packages instead of FILES",
+    )
+    group.add_argument(
+        "--documents",
+        choices=("auto", "blank-line", "line", "file", "wikitext"),
+        default="auto",
+        help="what separates documents in text files (default: auto)",
+    )
+    group.add_argument("--text-field", default="text", metavar="NAME", help="field of the text (default: text)")
+
+
+def corpus_from(arguments: argparse.Namespace) -> Corpus:
+    """Open the corpus that the arguments name.
+
+    Raises:
+        InputError: there are no files and no --documentation, or both, or a file is missing.
+    """
+    from kpt import text
+
+    if bool(arguments.files) == arguments.documentation:
+        problem = "both FILES and --documentation are given" if arguments.files else "no text is given"
+        raise InputError(f"{problem}; name FILES to read, or --documentation for that of the installed packages")
+    if arguments.documentation:
+        return text.documentation()
+    return text.Corpus(arguments.files, documents=arguments.documents, text_field=arguments.text_field)
+
+
+def check_out(folder: Path, marker: str, *, overwrite: bool) -> None:
+    """Make sure, before long work, that a folder can be written and holds nothing that would be lost.
+
+    Args:
+        folder: where the work will go.
+        marker: the file by which an earlier result of the same verb is known.
+        overwrite: whether such a result may be replaced.
+
+    Raises:
+        InputError: it holds something, or cannot be written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file where a folder is to be written; choose another --out")
+    check_writable_folder(folder if folder.is_dir() else Path(os.path.abspath(folder)).parent)
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if not (folder / marker).exists():
+        raise InputError(f"the folder {folder} holds something else (it has no {marker}); choose another --out")
+    if not overwrite:
+        raise InputError(f"the folder {folder} is not empty; choose another --out, or add --overwrite to replace it")

@@ -1,0 +1,52 @@
+"""Loads the backend that a verb asks for, without the notes that it prints while it loads."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["load_backend"]
+
+# TensorFlow's C++ notes have no switch: TF_CPP_MIN_LOG_LEVEL counts only from after its import on.
+NOTE = re.compile(rb"[IW]\d{4} .*\.(cc|h|cpp):\d+\] |WARNING: All log messages before absl::InitializeLog|\s*$")
+
+
+def load_backend(name: str | None = None) -> str:
+    """Import Keras on a backend; what is no informational note, errors for example, is still printed.
+
+    Args:
+        name: `"tensorflow"`, `"jax"` or `"torch"`; None leaves the choice to KERAS_BACKEND and Keras's configuration.
+
+    Returns:
+        The name of the backend.
+    """
+    if name:
+        os.environ["KERAS_BACKEND"] = name
+    for variable, value in {"TF_CPP_MIN_LOG_LEVEL": "2", "GRPC_VERBOSITY": "ERROR", "MPLBACKEND": "agg"}.items():
+        os.environ.setdefault(variable, value)
+    with _without_notes():
+        import keras
+    return str(keras.backend.backend())
+
+
+@contextmanager
+def _without_notes() -> Iterator[None]:
+    """Hold standard error back at the level of the process, then print of it what is no note."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        stderr = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            for line in held:
+                if not NOTE.match(line):
+                    os.write(2, line)

@@ -1,0 +1,116 @@
+"""The entry point of the command line: reads the verb, runs it, and turns what went wrong into one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import kpt
+from kpt.cli import demo, export, prepare, pretrain, tokenizer
+from kpt.cli.output import Output
+from kpt.errors import InputError
+
+__all__ = ["build_parser", "main"]
+
+VERBS = (demo, tokenizer, prepare, pretrain, export)
+
+DONE = 0
+FAILED = 1
+WRONG_INPUT = 2
+INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that states what is wrong in one sentence instead of after a screen of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one sentence to standard error and leave with status 2."""
+        message = message.removeprefix("argument ")
+        self.exit(WRONG_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Args:
+        argv: the arguments after the program's name; those of the process by default.
+
+    Returns:
+        The exit status: 0 done, 1 the work failed, 2 the call or its input is wrong, 130 interrupted.
+    """
+    try:
+        arguments = build_parser().parse_args(argv)
+    except SystemExit as leaving:  # argparse leaves on --help, --version and on a wrong call
+        return int(leaving.code or 0)
+    prog = f"kpt {arguments.verb}"
+    try:
+        with Output(as_json=arguments.json) as output:
+            output.results(arguments.run(arguments, output))
+        return DONE
+    except KeyboardInterrupt:
+        return complain(prog, "interrupted; what was complete by then is kept", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output, head for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except InputError as error:
+        if arguments.traceback:
+            traceback.print_exc()
+        return complain(prog, one_sentence(str(error)), WRONG_INPUT)
+    except Exception as error:
+        if arguments.traceback:
+            traceback.print_exc()
+        return complain(prog, f"failed: {describe(error)}; add --traceback to see where", FAILED)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of all verbs; this imports nothing that takes time."""
+    parser = Parser(
+        prog="kpt",
+        description="Keras Pre-Training: from raw text to a served model.",
+        epilog="Begin with: kpt demo",
+    )
+    parser.add_argument("--version", action="version", version=f"kpt {kpt.__version__}")
+    verbs = parser.add_subparsers(title="verbs", dest="verb", required=True, parser_class=Parser)
+    for verb in VERBS:
+        verb_parser = verb.add_parser(verbs)
+        group = verb_parser.add_argument_group("output")
+        group.add_argument(
+            "--json", action="store_true", help="print the results as one JSON object on standard output"
+        )
+        group.add_argument("--traceback", action="store_true", help="show where in the code an error came from")
+    return parser
+
+
+def complain(prog: str, sentence: str, status: int) -> int:
+    """Print one sentence to standard error; returns the status."""
+    print(f"{prog}: {sentence}", file=sys.stderr, flush=True)
+    return status
+
+
+def one_sentence(message: str) -> str:
+    """A message on one line."""
+    return " ".join(message.split())
+
+
+def describe(error: BaseException) -> str:
+    """What an unexpected error says, in at most a few hundred characters."""
+    text = one_sentence(str(error))
+    name = type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        text, name = f"{error.strerror}: {error.filename}" if error.filename else error.strerror, ""
+    if len(text) > 400:
+        text = text[:400].rstrip() + " ..."
+    return f"{name}: {text}".strip(": ") if name else text
+
+
+def run_as_program() -> Any:
+    """Leave the process with the exit status of `main`."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run_as_program()

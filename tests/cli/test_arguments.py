@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from kpt import InputError
+from kpt.cli.arguments import (
+    add_backend_argument,
+    add_corpus_arguments,
+    add_out_argument,
+    check_out,
+    corpus_from,
+    positive_integer,
+    positive_number,
+    proportion,
+    whole_number,
+)
+
+
+def test_numbers() -> None:
+    assert [positive_integer(text) for text in ("1", "8000", "8_000", "8,000")] == [1, 8000, 8000, 8000]
+    assert [whole_number(text) for text in ("0", "12")] == [0, 12]
+    assert [positive_number(text) for text in ("1e-3", "2")] == [0.001, 2.0]
+    assert proportion("0.05") == 0.05
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (positive_integer, "0"),
+        (positive_integer, "-1"),
+        (positive_integer, "1.5"),
+        (positive_integer, "many"),
+        (whole_number, "-1"),
+        (whole_number, "x"),
+        (positive_number, "0"),
+        (positive_number, "nan"),
+        (positive_number, "inf"),
+        (positive_number, "x"),
+        (proportion, "1"),
+        (proportion, "0"),
+    ],
+)
+def test_what_is_no_such_number_is_quoted(read: object, text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=f"'{text}' is not a "):
+        read(text)  # type: ignore[operator]
+
+
+def parse(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_corpus_arguments(parser)
+    add_out_argument(parser, "everything", default="here")
+    add_backend_argument(parser)
+    return parser.parse_args(words)
+
+
+def test_defaults() -> None:
+    arguments = parse()
+    assert (arguments.out, arguments.overwrite, arguments.backend) == (Path("here"), False, None)
+
+
+def test_a_corpus_of_files(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"body": "one"}\n{"body": "two"}\n', encoding="utf-8")
+    assert list(corpus_from(parse(str(file), "--text-field", "body")).texts()) == ["one", "two"]
+
+
+def test_lines_as_documents(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("one\ntwo\n\nthree\n", encoding="utf-8")
+    assert list(corpus_from(parse(str(file), "--documents", "line")).texts()) == ["one", "two", "three"]
+
+
+def test_the_corpus_that_is_always_there() -> None:
+    assert "python" in corpus_from(parse("--documentation")).packages
+
+
+def test_no_text_or_two_kinds_of_it() -> None:
+    with pytest.raises(InputError, match="no text is given; name FILES"):
+        corpus_from(parse())
+    with pytest.raises(InputError, match="both FILES and --documentation are given"):
+        corpus_from(parse("a.txt", "--documentation"))
+
+
+def test_a_free_folder(tmp_path: Path) -> None:
+    check_out(tmp_path / "new", "manifest.json", overwrite=False)
+    check_out(tmp_path / "deep" / "new", "manifest.json", overwrite=False)
+    (tmp_path / "empty").mkdir()
+    check_out(tmp_path / "empty", "manifest.json", overwrite=False)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_with_a_result_is_replaced_only_on_demand(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").touch()
+    with pytest.raises(InputError, match="is not empty; choose another --out, or add --overwrite"):
+        check_out(tmp_path, "manifest.json", overwrite=False)
+    check_out(tmp_path, "manifest.json", overwrite=True)
+    assert (tmp_path / "manifest.json").exists()
+
+
+def test_a_folder_with_something_else_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(InputError, match=r"holds something else \(it has no manifest\.json\)"):
+        check_out(tmp_path, "manifest.json", overwrite=True)
+
+
+def test_a_file_in_the_way(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(InputError, match="is a file where a folder is to be written"):
+        check_out(file, "manifest.json", overwrite=True)
+    with pytest.raises(InputError, match="cannot write to the folder"):
+        check_out(file / "below", "manifest.json", overwrite=False)
