@@ -47,9 +47,10 @@ class Batches(keras.utils.PyDataset):
     else; so to go on after N steps, pass `start_step=N`. Random numbers are drawn for blocks of 32 rows of the global
     batch, so a host makes its own rows alone and all hosts' rows together are the same whatever their number.
 
-    `fit(batches)` takes `steps` batches. With several epochs, each goes on where the one before ended, and so does
-    `fit(batches, epochs=E, steps_per_epoch=K)` as far as `steps` reaches. With `repeat=True` every pass gives the same
-    batches, as `validation_data` wants it. The next batches are made in a background thread.
+    `fit(batches, shuffle=False)` takes `steps` batches; `Pretrainer.fit` needs no `shuffle=False`, with other models
+    Keras would else ask for the batches in an order of its own. With several epochs, each goes on where the one before
+    ended, and so does `fit(batches, epochs=E, steps_per_epoch=K)` as far as `steps` reaches. With `repeat=True` every
+    pass gives the same batches, as `validation_data` wants it. The next batches are made in a background thread.
 
     Args:
         examples: an example maker, such as `SentencePairs`.
@@ -100,7 +101,8 @@ class Batches(keras.utils.PyDataset):
         share = batch_size // host_count
         self._rows = range(host_index * share, (host_index + 1) * share)
         self._first_step = start_step
-        self._reached = 0
+        self._reached = 0  # batches of this pass that were asked for
+        self._in_epoch = False
         self._ahead = _Ahead(self.batch, prefetch)
 
     def __len__(self) -> int:
@@ -111,17 +113,26 @@ class Batches(keras.utils.PyDataset):
 
         Raises:
             IndexError: the pass has fewer batches.
+            InputError: `fit` asks for the batches in shuffled order.
         """
         if not 0 <= index < self.steps:
             raise IndexError(f"batch {index} is not below {self.steps}")
-        self._reached = max(self._reached, index + 1)
+        if self._in_epoch and index > self._reached:
+            raise InputError("fit asks for the batches in random order; pass shuffle=False, they are in random order")
+        self._reached = index + 1 if index == 0 else max(self._reached, index + 1)
         return self._ahead.get(self._first_step + index, self._first_step + self.steps)
+
+    def on_epoch_begin(self) -> None:
+        """Expect Keras to ask for one batch after the other."""
+        self._in_epoch = True
 
     def on_epoch_end(self) -> None:
         """Go on with the steps after this pass, if it came to its end."""
-        if self._reached == self.steps and not self.repeat:
-            self._first_step += self.steps
-        self._reached = 0
+        self._in_epoch = False
+        if self._reached == self.steps:
+            self._reached = 0
+            if not self.repeat:
+                self._first_step += self.steps
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
         """Return this host's rows of the batch of a step, counted from 0 and not from `start_step`."""
