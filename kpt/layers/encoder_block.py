@@ -81,8 +81,12 @@ class EncoderBlock(keras.layers.Layer):
         self.feed_forward = FeedForward(
             feed_forward_width, activation=activation, gated=gated, name="feed_forward", **inner
         )
-        self.attention_norm = normalization_layer(normalization, epsilon, dtype=self.dtype_policy, name="attention_norm")
-        self.feed_forward_norm = normalization_layer(normalization, epsilon, dtype=self.dtype_policy, name="feed_forward_norm")
+        self.attention_norm = normalization_layer(
+            normalization, epsilon, dtype=self.dtype_policy, name="attention_norm"
+        )
+        self.feed_forward_norm = normalization_layer(
+            normalization, epsilon, dtype=self.dtype_policy, name="feed_forward_norm"
+        )
         self.residual_dropout = Dropout(dropout, dtype=self.dtype_policy, name="dropout")
 
     def build(self, inputs_shape: Any) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 from kpt.errors import InputError
 
-__all__ = ["ENCODER_SIZES", "bert_config", "encoder_config"]
+__all__ = ["SIZES", "bert_config", "encoder_config"]
 
 # depth, width; heads have 64 values each and feed-forward networks four times the width.
 # Source: google-research/bert (base, large) and Turc et al. 2019, "Well-Read Students Learn Better" (the others).
-ENCODER_SIZES = {
+SIZES = {
     "tiny": (2, 128),
     "mini": (4, 256),
     "small": (4, 512),
@@ -39,11 +39,11 @@ def bert_config(size: str) -> dict[str, Any]:
 
     Source: Devlin et al. 2018; Turc et al. 2019.
     """
-    if size not in ENCODER_SIZES:
-        near = difflib.get_close_matches(size, ENCODER_SIZES, n=1)
+    if size not in SIZES:
+        near = difflib.get_close_matches(size, SIZES, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise InputError(f"There is no size {size!r}: choose one of {', '.join(ENCODER_SIZES)}{hint}")
-    depth, width = ENCODER_SIZES[size]
+        raise InputError(f"There is no size {size!r}: choose one of {', '.join(SIZES)}{hint}")
+    depth, width = SIZES[size]
     return {"depth": depth, "width": width, "heads": width // 64}
 
 

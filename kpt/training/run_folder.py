@@ -1,0 +1,201 @@
+"""The folder of a run: everything to go on from it, to export it and to see how it went."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import kpt
+from kpt.errors import InputError
+from kpt.files import atomic_folder, check_writable_folder, write_json
+from kpt.text import WordPieceTokenizer
+
+__all__ = ["Checkpoints", "RunFolder"]
+
+_STEP = re.compile(r"step-(\d+)")
+
+
+class RunFolder:
+    """A run on disk.
+
+        config.json      the settings, and the version of kpt that wrote them
+        tokenizer/       the tokenizer, loadable by `kpt` and by Hugging Face `tokenizers`
+        checkpoints/     step-N/model.keras: model, weights and optimizer after N steps, the newest two
+        metrics.jsonl    a line of figures every few steps
+        tensorboard/     the same for TensorBoard
+        report.html      the curves
+
+    Args:
+        path: The folder, which `create` made.
+
+    Raises:
+        InputError: If it is no run folder.
+
+    Example:
+        >>> run = RunFolder("runs/mini")  # doctest: +SKIP
+        >>> model, step = run.load(), run.step  # doctest: +SKIP
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        if not (self.path / "config.json").is_file():
+            raise InputError(
+                f"{self.path} is no run folder (it has no config.json); give one that `kpt pretrain` wrote"
+            )
+
+    @classmethod
+    def create(
+        cls, path: str | os.PathLike[str], tokenizer: WordPieceTokenizer, config: Mapping[str, Any]
+    ) -> RunFolder:
+        """Make the folder of a new run.
+
+        Args:
+            path: A folder that does not exist yet or is empty.
+            tokenizer: Saved into it.
+            config: Written as `config.json`; any JSON values.
+
+        Returns:
+            The run folder, without a checkpoint.
+
+        Raises:
+            InputError: If the folder is not empty or cannot be written.
+        """
+        path = Path(path)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(f"{path} exists already; give another folder, or remove it first")
+        check_writable_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        tokenizer.save(path / "tokenizer")
+        write_json(path / "config.json", {"kpt": kpt.__version__, **config})
+        return cls(path)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The settings as `create` was given them."""
+        return dict(json.loads((self.path / "config.json").read_text(encoding="utf-8")))
+
+    @property
+    def tokenizer(self) -> WordPieceTokenizer:
+        """The tokenizer, read anew."""
+        return WordPieceTokenizer.load(self.path / "tokenizer")
+
+    @property
+    def metrics(self) -> Path:
+        """Path of `metrics.jsonl`."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Path of TensorBoard's logs."""
+        return self.path / "tensorboard"
+
+    @property
+    def steps(self) -> list[int]:
+        """The steps of the checkpoints, ascending."""
+        folder = self.path / "checkpoints"
+        names = (_STEP.fullmatch(entry.name) for entry in folder.iterdir()) if folder.is_dir() else ()
+        return sorted(int(name[1]) for name in names if name)
+
+    @property
+    def step(self) -> int:
+        """Steps that were done up to the newest checkpoint; 0 without one."""
+        return max(self.steps, default=0)
+
+    def checkpoint(self, step: int) -> Path:
+        """Return the path of the checkpoint after a number of steps."""
+        return self.path / "checkpoints" / f"step-{step:08d}"
+
+    def save(self, model: keras.Model, step: int | None = None, keep: int = 2) -> Path:
+        """Write a checkpoint, completely or not at all, and remove the oldest.
+
+        Args:
+            model: The model with its optimizer.
+            step: Steps done; by default what the optimizer counted.
+            keep: How many checkpoints stay.
+
+        Returns:
+            The path of the checkpoint.
+
+        Raises:
+            InputError: If the folder cannot be written.
+        """
+        if step is None:
+            step = int(model.optimizer.iterations)
+        (self.path / "checkpoints").mkdir(exist_ok=True)
+        target = self.checkpoint(step)
+        shutil.rmtree(target, ignore_errors=True)
+        with atomic_folder(target) as temporary:
+            model.save(temporary / "model.keras")
+        for old in self.steps[:-keep]:
+            shutil.rmtree(self.checkpoint(old), ignore_errors=True)
+        return target
+
+    def load(self, step: int | None = None, compile: bool = True) -> Any:
+        """Return the model of a checkpoint.
+
+        Args:
+            step: Which; by default the newest.
+            compile: Whether to restore the optimizer too, to go on training.
+
+        Returns:
+            The `Pretrainer`.
+
+        Raises:
+            InputError: If there is no such checkpoint or its file is damaged.
+        """
+        if not self.steps:
+            raise InputError(f"{self.path} has no checkpoint yet; let the training reach its first, or start it anew")
+        step = self.step if step is None else step
+        path = self.checkpoint(step) / "model.keras"
+        if not path.is_file():
+            have = ", ".join(map(str, self.steps))
+            raise InputError(f"{self.path} has no checkpoint after {step} steps; it has those after {have}")
+        # The classes that a file may name have to be registered before it is read.
+        import kpt.objectives
+        import kpt.training.optimizers
+
+        try:
+            return keras.saving.load_model(path, compile=compile, safe_mode=True)
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"{path} cannot be read ({reason}); take another checkpoint of the run") from error
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves the model into a run folder every so many steps and at the end.
+
+    Args:
+        run: The run folder.
+        every: Steps between two checkpoints.
+    """
+
+    def __init__(self, run: RunFolder, every: int) -> None:
+        super().__init__()
+        self.run, self.every, self.saved = run, every, -1
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Save where the step is a multiple of `every`."""
+        step = int(self.model.optimizer.iterations)
+        if step // self.every != max(self.saved, 0) // self.every and step != self.saved:
+            self._save(step)
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Count from the steps that the model has behind it."""
+        self.saved = int(self.model.optimizer.iterations)
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Save what is newer than the last checkpoint."""
+        step = int(self.model.optimizer.iterations)
+        if step != self.saved:
+            self._save(step)
+
+    def _save(self, step: int) -> None:
+        self.run.save(self.model, step)
+        self.saved = step
