@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kpt.text import clean
     from kpt.text.corpus import Corpus
+    from kpt.text.docstrings import DocumentationCorpus, documentation
     from kpt.text.document import Document
-    from kpt.text.documentation import DocumentationCorpus, documentation
     from kpt.text.sentences import split_sentences
     from kpt.text.vocabulary import Vocabulary
     from kpt.text.wordpiece import Ragged, WordPieceTokenizer
@@ -32,11 +32,11 @@ __all__ = [
 _HOMES = {
     "Corpus": "kpt.text.corpus",
     "Document": "kpt.text.document",
-    "DocumentationCorpus": "kpt.text.documentation",
+    "DocumentationCorpus": "kpt.text.docstrings",
     "Ragged": "kpt.text.wordpiece",
     "Vocabulary": "kpt.text.vocabulary",
     "WordPieceTokenizer": "kpt.text.wordpiece",
-    "documentation": "kpt.text.documentation",
+    "documentation": "kpt.text.docstrings",
     "split_sentences": "kpt.text.sentences",
 }
 

@@ -23,7 +23,7 @@ from typing import Literal
 
 Boundaries = Literal["blank-line", "line", "file", "wikitext"]
 
-_TITLE = r"(?== (?!=)[^\r\n]*(?<!=) =[ \t]*(?:{end})[ \t]*(?:{end}))"
+_TITLE = r"(?== (?!=)[^\r\n]{{1,1000}}(?<!=) =[ \t]*(?:{end})[ \t]*(?:{end}))"
 _BLANK = r"(?:{end})[ \t\f\v]*(?:{end})\s*"
 # Without the atomic group a "\r\n" would also match as two line ends.
 _ANY_END = r"(?>\r\n|\r|\n)"
@@ -37,6 +37,8 @@ _BYTE_SEPARATORS = {
     "blank-line": re.compile(_BLANK.format(end=_ANY_END).encode()),
     "wikitext": re.compile((_BLANK + _TITLE).format(end=_ANY_END).encode()),
 }
+# The end of a text that may turn out to be a title when the text goes on.
+_OPEN_TITLE = re.compile(r"\n[ \t\f\v]*\n\s*(?:=[^\n]{0,1002}(?:\n[ \t]*)?)?\Z", re.ASCII)
 _FIRST_TITLE = re.compile(r"(?:\A|\n[ \t]*\n)\s*" + _TITLE.format(end="\n"), re.ASCII)
 _BLANK_INSIDE = re.compile(r"\S[^\S\n]*\n[^\S\n]*\n\s*\S")
 
@@ -93,7 +95,8 @@ def split_documents(
             if not cutting:
                 line += _leading_lines(carry)
                 carry = carry.lstrip()
-            body = carry.rstrip()
+            open_title = _OPEN_TITLE.search(carry) if boundaries == "wikitext" else None
+            body = carry[: open_title.start() if open_title else None].rstrip()
             carry = body + _shorten(carry[len(body) :], limit)
             if len(body) > limit:
                 problems["long_document"] += not cutting
@@ -185,4 +188,4 @@ def _leading_lines(text: str) -> int:
 
 def _shorten(space: str, limit: int) -> str:
     """Shorten white space beyond the limit, keeping its line ends as far as the limit goes."""
-    return space if len(space) <= limit else ("\n" * space.count("\n") or " ")[:limit]
+    return space if len(space) <= limit or not space.isspace() else ("\n" * space.count("\n") or " ")[:limit]

@@ -26,6 +26,7 @@ __all__ = [
     "normalize_unicode",
     "remove_control_characters",
     "remove_stop_words",
+    "replace_surrogates",
     "strip_accents",
     "strip_html",
     "unescape_html",
@@ -112,6 +113,16 @@ def remove_control_characters(text: str) -> str:
         'ab c\n'
     """
     return _CONTROLS.sub("", text)
+
+
+def replace_surrogates(text: str) -> str:
+    r"""Replace each lone half of a surrogate pair, which no encoding can hold, by U+FFFD.
+
+    Example:
+        >>> replace_surrogates("a\ud83d") == "a\ufffd"
+        True
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def normalize_unicode(form: Literal["NFC", "NFD", "NFKC", "NFKD"] = "NFC") -> Step:

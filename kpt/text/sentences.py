@@ -13,6 +13,8 @@ from itertools import pairwise
 
 import sentencex  # type: ignore[import-untyped]
 
+from kpt.text.clean import replace_surrogates
+
 _TERMINATORS = (".", "!", "?", "…", "。", "！", "？", "।", "؟")
 _CLOSERS = " \t\"'`)]}*_»”’」』"
 #: What begins a line of its own: list marks, prompts, headings, field lists, tables, underlines.
@@ -26,13 +28,13 @@ _UNDERLINE = re.compile(r"\s*([-=~^*+])\1{2,}\s*$")
 def split_sentences(text: str, language: str = "en") -> list[str]:
     r"""Split a text into sentences.
 
-    Blank lines always separate. For other line ends the text as a whole decides: where at least half of the lines that
-    are followed by another one end like a sentence, the text holds a sentence (or a paragraph) a line and each line end
-    separates. Else the text is wrapped, and a line end separates only before a list mark, a prompt, a table row or an
-    underline, after an underline, and before a line that is indented deeper and begins with a capital or follows a
-    colon. Within what then belongs together the punctuation decides: abbreviations, initials, decimals, ellipses and
-    quotes do not end a sentence. What has no letter or digit belongs to the sentence before it, a list mark
-    (``"2."``) to the one behind it, and decimals that were taken apart (``"3 . 5"``, ``"3 @.@ 5"``) stay together.
+    Blank lines always separate. For other line ends the text as a whole decides: where at least three in four of the
+    lines that are followed by another one end like a sentence, the text holds a sentence (or a paragraph) a line and
+    each line end separates. Else the text is wrapped, and a line end separates only before a list mark, a prompt, a
+    table row or an underline, after an underline, and before a line that is indented deeper and begins with a capital
+    or follows a colon. Within what then belongs together the punctuation decides: abbreviations, initials, decimals,
+    ellipses and quotes do not end a sentence. What has no letter or digit belongs to the sentence before it, a list
+    mark (``"2."``) to the one behind it, and decimals that were taken apart (``"3 . 5"``, ``"3 @.@ 5"``) stay together.
 
     Args:
         text: Any text.
@@ -55,7 +57,7 @@ def split_sentences(text: str, language: str = "en") -> list[str]:
     try:
         pieces = sentencex.segment(language, text)
     except UnicodeEncodeError:
-        pieces = sentencex.segment(language, text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        pieces = sentencex.segment(language, replace_surrogates(text))
     return _join(pieces)
 
 
@@ -99,7 +101,7 @@ def _settle_line_ends(text: str) -> str:
 def _is_sentence_a_line(lines: list[str]) -> bool:
     followed = [line for line, following in pairwise(lines) if line and following]
     ended = sum(line.rstrip(_CLOSERS).endswith(_TERMINATORS) for line in followed)
-    return bool(followed) and 2 * ended >= len(followed)
+    return bool(followed) and 4 * ended >= 3 * len(followed)
 
 
 def _is_break(previous: str, line: str) -> bool:

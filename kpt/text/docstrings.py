@@ -18,6 +18,7 @@ from pathlib import Path, PurePath
 from typing import Self, cast
 
 from kpt.errors import InputError
+from kpt.text.clean import replace_surrogates
 from kpt.text.document import Document
 
 #: Docstrings of fewer words are passed over: they say little more than the name does.
@@ -215,7 +216,7 @@ def _read_packages(packages: Sequence[str], problems: Counter[str]) -> Iterator[
                 problems["unparsable"] += 1
                 continue
             for name, line, docstring in found:
-                text = cleandoc(docstring).replace("\0", "").encode("utf-8", "replace").decode()
+                text = replace_surrogates(cleandoc(docstring).replace("\0", ""))
                 if len(text.split()) < MINIMUM_WORDS:
                     problems["short"] += 1
                     continue
