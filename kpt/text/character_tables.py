@@ -44,9 +44,12 @@ class PagedTable:
     @classmethod
     def compress(cls, dense: np.ndarray) -> PagedTable:
         """Find the pages of 256 code points that are equal."""
-        flat = dense.reshape(CODE_POINTS // _PAGE, -1)
-        unique, pages = np.unique(flat, axis=0, return_inverse=True)
-        return cls(pages.reshape(-1).astype(np.int32), unique.reshape(-1, *dense.shape[1:]))
+        numbers: dict[bytes, int] = {}
+        pages = [
+            numbers.setdefault(page.tobytes(), len(numbers)) for page in dense.reshape(-1, _PAGE, *dense.shape[1:])
+        ]
+        rows = np.frombuffer(b"".join(numbers), dense.dtype).reshape(-1, *dense.shape[1:])
+        return cls(np.array(pages, np.int32), rows)
 
     def __getitem__(self, code_points: np.ndarray) -> np.ndarray:
         """Look code points up."""
@@ -58,20 +61,23 @@ class CharacterTables:
     """BERT's treatment of each code point.
 
     Attributes:
-        stages: normalisation, one table [.., width] of code points after the other: row c is what c becomes. With accents
-            stripped there are two, cleaning and decomposition (NFD), then the loss of accents and case; else one.
+        stages: normalisation, one table [.., width] of code points after the other: row c is what c becomes. With
+            accents stripped there are two, cleaning and decomposition (NFD), then the loss of accents and case.
         order: rank of each code point within a run of combining marks, uint8, 0 for one that ends a run; the text is
             sorted by it between two stages (Unicode's canonical ordering).
         kept_marks: bool, the marks (order > 0) that the last stage keeps. Only if there are any does the order matter.
-        classes: LETTER, SPACE or ALONE, uint8: how normalised text is split to words.
-        unchanged: bool [0x110000], code points that normalise to themselves, or to their lower case if they are ASCII.
+        classes: LETTER, SPACE or ALONE, uint8: how text is split to words.
+        plain: bool [0x110000], code points that normalise to themselves, to a space if they are white space, or to
+            their lower case if they are ASCII.
+        possible: bool [0x110000], code points that normalised text can have.
     """
 
     stages: tuple[PagedTable, ...]
     order: PagedTable
     kept_marks: PagedTable
     classes: PagedTable
-    unchanged: np.ndarray
+    plain: np.ndarray
+    possible: np.ndarray
 
 
 @lru_cache(maxsize=4)
@@ -97,19 +103,27 @@ def character_tables(lowercase: bool, strip_accents: bool) -> CharacterTables:
     if strip_accents:
         first = normalizers.Sequence([bert(True, False, False), normalizers.NFD()])
         dense = [_normal_forms(first), _normal_forms(bert(False, True, lowercase))]
+        dense[1][dense[0][:, 0] != ITSELF] = [ITSELF, *[0] * (dense[1].shape[1] - 1)]  # never come out changed
+        dense[1] = dense[1][:, : 1 + np.flatnonzero(dense[1].any(axis=0))[-1]]
     else:
         dense = [_normal_forms(bert(True, False, lowercase))]
     order = _canonical_order()
-    code_points = np.arange(CODE_POINTS)
-    same = np.logical_and.reduce([stage[:, 0] == ITSELF for stage in dense])
+    code_points = np.arange(CODE_POINTS, dtype=np.int32)[:, None]
+    plain = np.logical_and.reduce([stage[:, 0] == ITSELF for stage in dense])
+    if strip_accents:
+        plain &= order == 0
+    possible = (dense[-1][:, 0] == ITSELF) & ((dense[0] == ITSELF) | (dense[0] == code_points)).any(axis=1)
+    possible[0] = False
+    plain |= (dense[0][:, 0] == ord(" ")) & (dense[0][:, 1] == 0)
     if lowercase:
-        same[ord("A") : ord("Z") + 1] = True
+        plain[ord("A") : ord("Z") + 1] = True
     return CharacterTables(
         stages=tuple(PagedTable.compress(stage) for stage in dense),
         order=PagedTable.compress(order),
-        kept_marks=PagedTable.compress((order > 0) & (dense[-1][code_points, 0] != 0)),
+        kept_marks=PagedTable.compress((order > 0) & (dense[-1][:, 0] != 0)),
         classes=PagedTable.compress(_word_classes()),
-        unchanged=same & (order == 0) if strip_accents else same,
+        plain=plain,
+        possible=possible,
     )
 
 

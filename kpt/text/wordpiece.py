@@ -6,22 +6,20 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from kpt.errors import InputError
 from kpt.text.vocabulary import CONTINUATION_PREFIX, Vocabulary
-from kpt.text.wordpiece_folder import MAXIMUM_WORD_CHARACTERS, read_folder, write_folder
-from kpt.text.wordpiece_training import learn_pieces, replace_surrogates
+from kpt.text.wordpiece_encoding import OfflineEncoder, bert_normalizer, bert_pre_tokenizer
+from kpt.text.wordpiece_folder import read_folder, write_folder
+from kpt.text.wordpiece_training import learn_pieces
 
 if TYPE_CHECKING:
     import tensorflow as tf
-    import tokenizers
-    from kpt.text.corpus import Document
 
-_PRIVATE_USE = range(0xE000, 0xF900)
+    from kpt.text.document import Document
 
 
 class Ragged(NamedTuple):
@@ -72,7 +70,7 @@ class WordPieceTokenizer:
         self.vocabulary = vocabulary
         self.lowercase = lowercase
         self.strip_accents = lowercase if strip_accents is None else strip_accents
-        self._backends: dict[bool, tokenizers.Tokenizer] = {}
+        self._offline = OfflineEncoder(vocabulary, lowercase=lowercase, strip_accents=self.strip_accents)
 
     @classmethod
     def train(
@@ -104,8 +102,8 @@ class WordPieceTokenizer:
         pieces = learn_pieces(
             corpus,
             vocabulary_size,
-            _normalizer(lowercase, lowercase),
-            _pre_tokenizer(),
+            bert_normalizer(lowercase, lowercase),
+            bert_pre_tokenizer(),
             minimum_frequency=minimum_frequency,
             progress=progress,
         )
@@ -114,27 +112,23 @@ class WordPieceTokenizer:
     def encode(self, texts: Sequence[str], *, literal_mask: bool = False) -> Ragged:
         """Return the ids of each text, without special tokens around them.
 
+        Two implementations give the same ids: a table of words, which is there at once; and, from the eighth million of
+        characters on, the TensorFlow operations of `in_graph` if this is a main process that has loaded TensorFlow.
+        They are faster, also for text that is not English, and take seconds to build.
+
         Args:
             texts: any strings; a lone surrogate counts as U+FFFD, which is dropped.
             literal_mask: keep the text of the mask token, `[MASK]`, whole and give it its id.
 
         Returns:
             values int32 [n] and row_splits int64 [len(texts) + 1].
+
+        Raises:
+            InputError: `texts` is one string.
         """
         if isinstance(texts, str):
             raise InputError(f"encode takes a sequence of texts and got one text, {texts[:40]!r}; pass [text]")
-        backend = self._backend(literal_mask)
-        try:
-            encodings = backend.encode_batch_fast(list(texts), add_special_tokens=False)
-        except (TypeError, UnicodeEncodeError):  # lone surrogates
-            encodings = backend.encode_batch_fast([replace_surrogates(t) for t in texts], add_special_tokens=False)
-        ids = [encoding.ids for encoding in encodings]
-        row_splits = np.zeros(len(ids) + 1, np.int64)
-        np.cumsum([len(row) for row in ids], out=row_splits[1:])
-        values = np.fromiter(chain.from_iterable(ids), np.int32, int(row_splits[-1]))
-        if literal_mask:
-            values[values == self.vocabulary.size] = self.vocabulary.mask_id
-        return Ragged(values, row_splits)
+        return Ragged(*self._offline.encode(texts, literal_mask=literal_mask))
 
     def decode(self, ids: Iterable[int]) -> str:
         """Join pieces to text: a space between words, none before a `##` piece.
@@ -193,49 +187,4 @@ class WordPieceTokenizer:
         """Return the same tokenization in TensorFlow operations: string [n] to ragged int32 ids, for a SavedModel."""
         from kpt.text.wordpiece_graph import GraphWordPiece
 
-        return GraphWordPiece(
-            self.vocabulary, matchable_tokens(self.vocabulary), literal_mask=literal_mask, **self.options
-        )
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_backends": {}}
-
-    def _backend(self, literal_mask: bool) -> tokenizers.Tokenizer:
-        """A Hugging Face tokenizer in which no text matches a special token; a literal mask has the id `size`."""
-        if literal_mask not in self._backends:
-            from tokenizers import AddedToken, Tokenizer, models
-
-            tokens = matchable_tokens(self.vocabulary)
-            model = models.WordPiece(
-                {token: i for i, token in enumerate(tokens)},
-                unk_token=tokens[self.vocabulary.unk_id],
-                max_input_chars_per_word=MAXIMUM_WORD_CHARACTERS,
-            )
-            backend = Tokenizer(model)
-            backend.normalizer = _normalizer(self.lowercase, self.strip_accents)
-            backend.pre_tokenizer = _pre_tokenizer()
-            if literal_mask:
-                mask = self.vocabulary.tokens[self.vocabulary.mask_id]
-                backend.add_special_tokens([AddedToken(mask, normalized=False)])
-            self._backends[literal_mask] = backend
-        return self._backends[literal_mask]
-
-
-def matchable_tokens(vocabulary: Vocabulary) -> list[str]:
-    """The pieces, with private-use characters, which no cleaned text has, in place of the special tokens."""
-    taken = {character for token in vocabulary.tokens for character in token}
-    free = (chr(code) for code in _PRIVATE_USE if chr(code) not in taken)
-    special = set(vocabulary.special_ids)
-    return [next(free) if i in special else token for i, token in enumerate(vocabulary.tokens)]
-
-
-def _normalizer(lowercase: bool, strip_accents: bool) -> tokenizers.normalizers.Normalizer:
-    from tokenizers import normalizers
-
-    return normalizers.BertNormalizer(lowercase=lowercase, strip_accents=strip_accents)
-
-
-def _pre_tokenizer() -> tokenizers.pre_tokenizers.PreTokenizer:
-    from tokenizers import pre_tokenizers
-
-    return pre_tokenizers.BertPreTokenizer()
+        return GraphWordPiece(self.vocabulary, literal_mask=literal_mask, **self.options)

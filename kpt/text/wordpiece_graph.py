@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from kpt.text.character_tables import ALONE, ITSELF, LETTER, SPACE, PagedTable, character_tables
-from kpt.text.vocabulary import Vocabulary
+from kpt.text.character_tables import (
+    ALONE,
+    CODE_POINTS,
+    ITSELF,
+    LETTER,
+    SPACE,
+    CharacterTables,
+    PagedTable,
+    character_tables,
+)
+from kpt.text.vocabulary import CONTINUATION_PREFIX, Vocabulary
 from kpt.text.wordpiece_folder import MAXIMUM_WORD_CHARACTERS
 
 _PAGE = 256
+# Private-use characters, which no normalised text has.
+_MASK = "\U000f0000"
+_UNMATCHED = "\U000f0001"
 
 
 class GraphWordPiece(tf.Module):
@@ -21,9 +32,9 @@ class GraphWordPiece(tf.Module):
 
     There are two ways through the graph, and each text takes the first that is exact for it:
 
-    - a text of *simple* characters (those that BERT's normalisation leaves alone, but for the case of ASCII letters, and
-      that both libraries see as the same kind of character) with no run of over 100 bytes without a space: ASCII lower
-      case, then `FastWordpieceTokenizer`, which splits to words itself;
+    - a text of *simple* characters (those that BERT's normalisation leaves alone, but for white space and the case of
+      ASCII letters, and that both libraries take for the same kind of character) without words of over 100 characters:
+      ASCII lower case, then `FastWordpieceTokenizer`, which splits to words itself;
     - any other text: its code points through the tables of `kpt.text.character_tables`, words cut by comparing the
       classes of neighbours, then `FastWordpieceTokenizer` on whole words.
 
@@ -32,7 +43,6 @@ class GraphWordPiece(tf.Module):
 
     Args:
         vocabulary: the pieces.
-        matchable: the same pieces, with a private-use character in place of each special token.
         lowercase: whether text is lowercased.
         strip_accents: whether accents are removed.
         literal_mask: keep the text of the mask token whole and give it its id.
@@ -46,7 +56,6 @@ class GraphWordPiece(tf.Module):
     def __init__(
         self,
         vocabulary: Vocabulary,
-        matchable: Sequence[str],
         *,
         lowercase: bool,
         strip_accents: bool,
@@ -55,14 +64,14 @@ class GraphWordPiece(tf.Module):
         super().__init__()
         self._lowercase = lowercase
         self._tables = character_tables(lowercase, strip_accents)
+        matchable = _matchable(vocabulary, self._tables)
         self._unknown = matchable[vocabulary.unk_id]
         self._mask_text = vocabulary.tokens[vocabulary.mask_id] if literal_mask else None
-        self._mask = matchable[vocabulary.mask_id]
-        simple = self._tables.unchanged & (self._tables.classes[np.arange(0x110000)] == _classes_in_graph())
+        simple = self._tables.plain & (self._tables.classes[np.arange(CODE_POINTS)] == _classes_in_graph())
         self._simple = _character_class(np.flatnonzero(simple))
         self._of_texts, self._of_words = (
             tf_text.FastWordpieceTokenizer(
-                list(matchable),
+                matchable,
                 unknown_token=self._unknown,
                 # characters, of up to 4 bytes, are counted before; in simple texts the limit is not reached
                 max_bytes_per_word=4 * MAXIMUM_WORD_CHARACTERS,
@@ -76,9 +85,9 @@ class GraphWordPiece(tf.Module):
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Return the ids of each text, without special tokens around them."""
         if self._mask_text is not None:
-            # Private-use characters are dropped, so that all of them can stand for one; then the mask gets its own.
-            texts = tf.strings.regex_replace(texts, self._mask, "\ufffd")
-            texts = tf.strings.regex_replace(texts, re.escape(self._mask_text), self._mask)
+            # Text loses its own characters _MASK, as it does in any case, and gets one for each mask.
+            texts = tf.strings.regex_replace(texts, _MASK, _UNMATCHED)
+            texts = tf.strings.regex_replace(texts, re.escape(self._mask_text), _MASK)
         simple = tf.strings.regex_full_match(texts, f"[{self._simple}]*")
         longest = MAXIMUM_WORD_CHARACTERS + 1
         simple &= tf.logical_not(tf.strings.regex_full_match(texts, rf"(?s).*[^ \t\r\n]{{{longest}}}.*"))
@@ -122,7 +131,7 @@ class GraphWordPiece(tf.Module):
         """All words, string [w], and the row splits of the texts over them."""
         classes = _look_up(self._tables.classes, code_points)
         if self._mask_text is not None:
-            classes = tf.where(code_points == ord(self._mask), tf.constant(ALONE, tf.uint8), classes)
+            classes = tf.where(code_points == ord(_MASK), tf.constant(ALONE, tf.uint8), classes)
         count = tf.size(code_points, tf.int64)
         begins = classes != LETTER
         begins |= tf.concat([[True], begins[:-1]], axis=0)[:count]
@@ -136,6 +145,24 @@ class GraphWordPiece(tf.Module):
         long = ends[1:] - starts > MAXIMUM_WORD_CHARACTERS
         before = tf.concat([[0], tf.cumsum(tf.cast(begins, tf.int64))], axis=0)
         return tf.where(long, self._unknown, tf.strings.unicode_encode(words, "UTF-8")), tf.gather(before, splits)
+
+
+def _matchable(vocabulary: Vocabulary, tables: CharacterTables) -> list[str]:
+    """The pieces, with private-use characters in place of those that no text can match, special tokens included.
+
+    Such pieces (upper case in an uncased vocabulary, punctuation within a word) are of no use, and TensorFlow Text's
+    model builder refuses some of them.
+    """
+    alone = tables.classes[np.arange(CODE_POINTS)] == ALONE
+    tokens = []
+    for i, token in enumerate(vocabulary.tokens):
+        characters = token.removeprefix(CONTINUATION_PREFIX) if vocabulary.continuation[i] else token
+        codes = np.frombuffer(characters.encode("utf-32-le", "surrogatepass"), np.uint32)
+        in_word = len(codes) > 1 or vocabulary.continuation[i]
+        possible = tables.possible[codes].all() and not (in_word and alone[codes].any())
+        tokens.append(token if possible and i not in vocabulary.special_ids else f"{_UNMATCHED}{i}")
+    tokens[vocabulary.mask_id] = _MASK
+    return tokens
 
 
 def _look_up(table: PagedTable, code_points: tf.Tensor) -> tf.Tensor:
@@ -157,7 +184,7 @@ def _classes_in_graph() -> np.ndarray:
     codes = [c for c in range(0x10000) if not 0xD800 <= c < 0xE000]
     splitter = tf_text.FastWordpieceTokenizer(["[UNK]", "a"], token_out_type=tf.int32)
     pieces = splitter.tokenize(tf.constant([f"a{chr(c)}a" for c in codes])).row_lengths().numpy()
-    classes = np.full(0x110000, 255, np.uint8)
+    classes = np.full(CODE_POINTS, 255, np.uint8)
     classes[codes] = np.array([255, LETTER, SPACE, ALONE])[pieces]
     return classes
 

@@ -13,7 +13,8 @@ from kpt.text.vocabulary import CONTINUATION_PREFIX, SPECIAL_TOKENS
 
 if TYPE_CHECKING:
     import tokenizers
-    from kpt.text.corpus import Document
+
+    from kpt.text.document import Document
 
 #: The rarest characters, which together make up at most this share of the text, get no piece.
 _UNCOVERED = 1e-4
