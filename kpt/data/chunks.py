@@ -72,16 +72,20 @@ class Chunks:
         """Lay the chunks of a document over it, evenly and each epoch anew; return where they start and end.
 
         Chunk j of m starts at token n (j + u - 1/2) / m, u in [0, 1) drawn for the document and the epoch, but so early
-        that it can be `target` tokens long, and then back at the start of its sentence; of its word, where the sentence
-        starts more than half a chunk before.
+        that it can be `target` tokens long; then back at the start of that sentence, or, where a full chunk is to end
+        with the document, at the start of the next. Where that is more than half a chunk away it starts with a word.
         """
         size = place.stop - place.start
         bits = random_bits(seed, _PHASE, epoch, place.document)
         wanted = random_integers(bits, size) + place.chunk * size - size // 2
         offset = np.clip(wanted // place.chunks, 0, np.maximum(size - target, 0))
         position = place.start + offset
-        start = self.store.sentence_starts(self.store.sentences_at(position))
-        far = np.flatnonzero(position - start > self.capacity // 2)
+        sentence = self.store.sentences_at(position)
+        start = self.store.sentence_starts(sentence)
+        following = self.store.sentence_starts(sentence + 1)
+        last = (target == self.capacity) & (offset > 0) & (offset == size - target) & (start < position)
+        start = np.where(last & (following - position <= self.capacity // 2), following, start)
+        far = np.flatnonzero((position - start > self.capacity // 2) | (last & (start < position)))
         if far.size:
             start[far] = back_to_word(self.store, place.start[far], position[far])
         return start, np.minimum(start + target, place.stop)
