@@ -83,9 +83,10 @@ class Chunks:
         sentence = self.store.sentences_at(position)
         start = self.store.sentence_starts(sentence)
         following = self.store.sentence_starts(sentence + 1)
+        near = (self.capacity - 1) // 2  # a chunk keeps more than one token
         last = (target == self.capacity) & (offset > 0) & (offset == size - target) & (start < position)
-        start = np.where(last & (following - position <= self.capacity // 2), following, start)
-        far = np.flatnonzero((position - start > self.capacity // 2) | (last & (start < position)))
+        start = np.where(last & (following - position <= near), following, start)
+        far = np.flatnonzero((position - start > near) | (last & (start < position)))
         if far.size:
             start[far] = back_to_word(self.store, place.start[far], position[far])
         return start, np.minimum(start + target, place.stop)

@@ -133,6 +133,12 @@ def test_a_document_of_one_sentence_is_divided_at_a_word_and_a_single_word_anywh
     assert not np.isin(batch["token_ids"], 30).any()  # one token cannot be divided
 
 
+def test_the_least_length(store_by_position: TokenStore) -> None:
+    pairs = take_apart(SentencePairs(store_by_position, length=5).examples(0, 5000))
+    assert set(pairs.first_size.tolist()) == set(pairs.second_size.tolist()) == {1}
+    assert np.array_equal(pairs.second == pairs.first + 1, pairs.labels == 0)
+
+
 def test_views_keep_to_their_documents(store_by_document: TokenStore) -> None:
     train, held_out = store_by_document.split(0.1)
     ids = [set(np.unique(SentencePairs(view, length=32).examples(0, 3000)["token_ids"])) for view in (train, held_out)]

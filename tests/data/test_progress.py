@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from kpt.data.progress import PrepareProgress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def show(setting: bool | None, total: int | None, interval: float = 0.0) -> None:
+    with PrepareProgress(setting, total, interval=interval) as progress:
+        progress.update(1_000_000, 1200, 250_000)
+        progress.update(2_000_000, 2400, 500_000)
+
+
+def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    show(True, 4_000_000)
+    out, err = capsys.readouterr()
+    assert out == ""
+    first, second = err.splitlines()
+    assert first.startswith("prepare: 1.0 MB (25 %), 1,200 documents, 250,000 tokens, ") and first.endswith(" MB/s")
+    assert second.startswith("prepare: 2.0 MB (50 %), 2,400 documents, 500,000 tokens, ")
+
+
+def test_no_share_where_the_size_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    show(True, None)
+    assert capsys.readouterr().err.startswith("prepare: 1.0 MB, 1,200 documents")
+
+
+@pytest.mark.parametrize(("setting", "interval"), [(False, 0.0), (None, 0.0), (True, 1000.0)])
+def test_silence(capsys: pytest.CaptureFixture[str], setting: bool | None, interval: float) -> None:
+    show(setting, 4_000_000, interval)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    show(None, 4_000_000)
+    assert "Preparing" in terminal.getvalue() and "2,400 documents" in terminal.getvalue()
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    show(False, 4_000_000)
+    assert terminal.getvalue() == ""
