@@ -114,29 +114,30 @@ class EncodingPool:
 
 def serve() -> None:
     """Answer jobs until the input ends; the body of a worker process."""
-    source = sys.stdin.buffer
     with os.fdopen(os.dup(1), "wb") as sink:
         os.dup2(2, 1)  # whatever else writes to standard output must not get among the answers
         try:
-            tokenizer, split = pickle.loads(_receive(source))
-        except Exception as error:
-            _send(sink, pickle.dumps(f"{type(error).__name__}: {error}"))
-            return
-        _send(sink, pickle.dumps(""))
-        while True:
-            try:
-                texts = pickle.loads(_receive(source))
-            except EOFError:
-                return
-            answer: tuple[str, Any]
-            try:
-                answer = ("done", tuple(encode_documents(texts, tokenizer, split)))
-            except DocumentError as error:
-                answer = ("failed", (error.index, error.reason))
-            try:
-                _send(sink, pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL))
-            except BrokenPipeError:
-                os._exit(1)
+            _answer_jobs(sys.stdin.buffer, sink)
+        except (EOFError, BrokenPipeError):
+            os._exit(0)  # the caller is gone
+
+
+def _answer_jobs(source: IO[bytes], sink: IO[bytes]) -> None:
+    setting = _receive(source)
+    try:
+        tokenizer, split = pickle.loads(setting)
+    except Exception as error:
+        _send(sink, pickle.dumps(f"{type(error).__name__}: {error}"))
+        return
+    _send(sink, pickle.dumps(""))
+    while True:
+        texts = pickle.loads(_receive(source))
+        answer: tuple[str, Any]
+        try:
+            answer = ("done", tuple(encode_documents(texts, tokenizer, split)))
+        except DocumentError as error:
+            answer = ("failed", (error.index, error.reason))
+        _send(sink, pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL))
 
 
 def _send(stream: IO[bytes], content: bytes) -> None:
