@@ -69,12 +69,13 @@ def prepare(
 
     Example:
         >>> from kpt.text import Vocabulary
-        >>> tokenizer = WordPieceTokenizer(Vocabulary.from_tokens("[PAD] [UNK] [CLS] [SEP] [MASK] a b .".split()))
-        >>> store = prepare(["A b. B a.", "", "B."], tokenizer, "store")
+        >>> pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "it", "rained", "stopped", "."]
+        >>> tokenizer = WordPieceTokenizer(Vocabulary.from_tokens(pieces))
+        >>> store = prepare(["It rained. It stopped.", "", "It rained."], tokenizer, "store")
         >>> store.summary
-        {'documents': 2, 'sentences': 3, 'tokens': 8, 'bytes': 11, 'problems': {'no_tokens': 1}}
+        {'documents': 2, 'sentences': 3, 'tokens': 9, 'bytes': 32, 'problems': {'no_tokens': 1}}
         >>> store.document(0)
-        [array([5, 6, 7], dtype=uint16), array([6, 5, 7], dtype=uint16)]
+        [array([5, 6, 8], dtype=uint16), array([5, 7, 8], dtype=uint16)]
     """
     if workers is not None and workers < 1:
         raise InputError(f"workers is {workers}; give at least 1")
