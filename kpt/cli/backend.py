@@ -12,7 +12,9 @@ from contextlib import contextmanager
 __all__ = ["load_backend"]
 
 # TensorFlow's C++ notes have no switch: TF_CPP_MIN_LOG_LEVEL counts only from after its import on.
-NOTE = re.compile(rb"[IW]\d{4} .*\.(cc|h|cpp):\d+\] |WARNING: All log messages before absl::InitializeLog|\s*$")
+NOTE = re.compile(
+    rb"[IW]\d{4} .*\.(cc|h|cpp):\d+\] |WARNING: All log messages before absl::InitializeLog|E\d{4} .* cuInit: |\s*$"
+)
 
 
 def load_backend(name: str | None = None) -> str:
@@ -30,6 +32,9 @@ def load_backend(name: str | None = None) -> str:
         os.environ.setdefault(variable, value)
     with _without_notes():
         import keras
+
+        keras.ops.zeros(())  # looks for devices
+        keras.utils.set_random_seed(0)  # loads TensorFlow, where it is installed, as `fit` does on every backend
     return str(keras.backend.backend())
 
 

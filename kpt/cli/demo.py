@@ -3,22 +3,158 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from kpt.cli.arguments import add_backend_argument, add_out_argument
+from kpt.cli import demo_query
+from kpt.cli.arguments import add_backend_argument, add_corpus_arguments, check_out, corpus_from, positive_integer
+from kpt.cli.backend import load_backend
 from kpt.cli.output import Output
 
 __all__ = ["add_parser", "run"]
 
+MARKER = "query.py"
+MASKED = (
+    "Returns the [MASK] of the array elements along the given axis.",
+    "A [MASK] is raised if the file does not exist.",
+    "If the value is None, the [MASK] is used.",
+)
+FIRST = "Compute the arithmetic mean along the specified axis."
+PAIRS = (
+    (FIRST, "Returns the average of the array elements, over the flattened array by default."),
+    (FIRST, "Close the connection to the mail server and log out."),
+)
+WITHOUT_KPT = (
+    "import runpy, sys; sys.modules.update(kpt=None, keras=None); runpy.run_path(sys.argv[1], run_name='__main__')"
+)
+
 
 def add_parser(verbs: Any) -> argparse.ArgumentParser:
     """Describe the verb."""
-    parser: argparse.ArgumentParser = verbs.add_parser("demo", help="run the whole flow on real text")
-    add_out_argument(parser, "all that the demo makes", default="demo")
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "demo",
+        help="run the whole flow on real text",
+        description="Run the whole flow in about five minutes on two cores: train a tokenizer, write a token store, "
+        "pre-train a small BERT, evaluate it on held-out documents, export it, and query the export in a process "
+        "that has no kpt. The text is the documentation of Python and of the installed packages, or FILES.",
+        epilog="Example: kpt demo --out demo",
+    )
+    add_corpus_arguments(parser)
+    parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="folder for all (default: demo)")
+    parser.add_argument("--overwrite", action="store_true", help="replace what an earlier demo left in that folder")
+    parser.add_argument("--saved-models", type=Path, metavar="DIR", help="folder of the export (default: in --out)")
+    parser.add_argument("--size", default="mini", metavar="NAME", help="size of the model (default: mini)")
+    parser.add_argument("--vocabulary-size", type=positive_integer, default=8000, metavar="N", help="(default: 8000)")
+    parser.add_argument("--steps", type=positive_integer, default=450, metavar="N", help="of training (default: 450)")
+    parser.add_argument("--batch-size", type=positive_integer, default=32, metavar="N", help="(default: 32)")
+    parser.add_argument("--length", type=positive_integer, default=128, metavar="N", help="(default: 128)")
     add_backend_argument(parser)
     parser.set_defaults(run=run)
     return parser
 
 
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
-    return {}
+    """Run the flow."""
+    begin = time.perf_counter()
+    backend = load_backend(arguments.backend)
+    from kpt.data import prepare
+    from kpt.export import saved_model
+    from kpt.text import WordPieceTokenizer
+    from kpt.training import BertSettings, RunFolder, TrainingProgress, pretrain_bert
+
+    arguments.documentation = arguments.documentation or not arguments.files
+    corpus = corpus_from(arguments)
+    settings = BertSettings(
+        size=arguments.size, steps=arguments.steps, batch_size=arguments.batch_size, length=arguments.length
+    )
+    out = Path(arguments.out)
+    check_out(out, MARKER, overwrite=arguments.overwrite)
+    if out.exists():
+        shutil.rmtree(out)
+    out.mkdir(parents=True)
+    shutil.copyfile(demo_query.__file__, out / MARKER)
+
+    source = "the documentation of the installed packages" if arguments.documentation else "your files"
+    output.heading(f"1  Read {source} and train a tokenizer")
+    tokenizer = WordPieceTokenizer.train(corpus, arguments.vocabulary_size, progress=output.is_terminal)
+    tokenizer.save(out / "tokenizer")
+    output.line(f"{tokenizer.vocabulary.size:,} pieces: {out / 'tokenizer'}")
+
+    output.heading("2  Write a token store")
+    store = prepare(corpus, tokenizer, out / "store", progress=True)
+    output.line(
+        f"{store.documents:,} documents, {store.sentences:,} sentences, {store.tokens:,} tokens: {store.folder}"
+    )
+
+    output.heading(f"3  Pre-train BERT ({arguments.size}) on {backend}")
+    progress = TrainingProgress(settings.steps, tokens_per_step=settings.batch_size * settings.length)
+    try:
+        results = pretrain_bert(out / "store", out / "run", settings, callbacks=[progress])
+    finally:
+        progress.close()
+    output.line(
+        f"masked tokens of held-out documents: {results['mlm_accuracy_heldout']:.1%} guessed, "
+        f"{results['mlm_accuracy_baseline']:.1%} by always taking the most frequent one"
+    )
+
+    output.heading("4  Export it as a SavedModel")
+    run_folder = RunFolder(out / "run")
+    models = arguments.saved_models or out / "saved_models"
+    exported = saved_model(run_folder.load(compile=False), tokenizer, models / "bert", length=settings.length)
+    output.line(str(exported))
+
+    output.heading("5  Query the export in a process that has neither kpt nor Keras")
+    answers = query(out / MARKER, exported, [*MASKED, *(" ||| ".join(pair) for pair in PAIRS)])
+    for answer in answers:
+        output.line(words(answer))
+
+    seconds = time.perf_counter() - begin
+    output.heading(f"Done in {seconds:.0f} seconds")
+    output.line(f"The curves and samples: {results['report']}")
+    output.line(f'Ask more: python {out / MARKER} {exported} "Return a new [MASK] with the same items."\n')
+    return {
+        "seconds": round(seconds, 1),
+        "documents": store.documents,
+        "tokens": store.tokens,
+        "vocabulary_size": tokenizer.vocabulary.size,
+        "backend": backend,
+        **{name: value for name, value in results.items() if name not in ("seconds", "run", "report")},
+        "seconds_pretrain": results["seconds"],
+        "saved_model": str(exported),
+        "report": results["report"],
+        "answers": answers,
+    }
+
+
+def query(script: Path, exported: Path, texts: Sequence[str]) -> list[dict[str, Any]]:
+    """Have the script answer texts in a process in which neither kpt nor Keras can be imported.
+
+    Raises:
+        RuntimeError: it failed; the message is its last line.
+    """
+    command = [sys.executable, "-P", "-c", WITHOUT_KPT, str(script), str(exported), *texts]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        raise RuntimeError(f"the query of {exported} failed: {lines[-1] if lines else done.returncode}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def words(answer: dict[str, Any]) -> str:
+    """An answer for people.
+
+    Example:
+        >>> words({"text": "a [MASK]", "guesses": [[["cat", 0.5], ["dog", 0.25]]]})
+        'a [MASK]  ->  cat 50 %, dog 25 %'
+    """
+    if "guesses" in answer:
+        guesses = "; ".join(", ".join(f"{token} {chance:.0%}" for token, chance in mask) for mask in answer["guesses"])
+        return f"{answer['text']}  ->  {guesses.replace('%', ' %')}"
+    chance = f"{answer['probability']:.0%}".replace("%", " %")
+    return f"{answer['first']}  +  {answer['second']}  ->  follows: {chance}"

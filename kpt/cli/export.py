@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from kpt.cli.arguments import positive_integer
 from kpt.cli.backend import load_backend
 from kpt.cli.output import Output
 
@@ -18,22 +19,30 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "export",
         help="export a model for serving",
-        description="Export a model as a SavedModel that takes raw text: the next version under a model's folder.",
+        description="Export a model as a SavedModel that takes raw text. It becomes the next version in the folder, "
+        "complete or not at all, so that a server may watch the folder.",
         epilog="Example: kpt export --from run --to saved_models/bert",
     )
     parser.add_argument("--from", dest="source", type=Path, required=True, metavar="RUN", help="run folder")
     parser.add_argument("--format", choices=("saved_model",), default="saved_model", help="(default: saved_model)")
-    parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="folder that gets the version")
-    parser.add_argument("--length", type=int, metavar="N", help="tokens of a text at most (default: as trained)")
+    parser.add_argument(
+        "--to", type=Path, required=True, metavar="DIR", help="the model's folder, which gets a version"
+    )
+    parser.add_argument("--length", type=positive_integer, metavar="N", help="tokens at most (default: as trained)")
+    parser.add_argument("--top-k", type=positive_integer, default=5, metavar="N", help="guesses a mask (default: 5)")
     parser.set_defaults(run=run)
     return parser
 
 
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Load and export."""
-    load_backend("tensorflow")  # a SavedModel is TensorFlow's, whatever the weights were trained with
-    from kpt.export import export_saved_model
-
     begin = time.perf_counter()
-    path = export_saved_model(arguments.source, arguments.to)
-    return {"saved_model": str(path), "seconds": round(time.perf_counter() - begin, 2)}
+    load_backend("tensorflow")  # a SavedModel is TensorFlow's, whatever the weights were trained with
+    from kpt.export import saved_model
+    from kpt.training import RunFolder
+
+    source = RunFolder(arguments.source)
+    length = arguments.length or source.config.get("training", {}).get("length")
+    model = source.load(compile=False)
+    path = saved_model(model, source.tokenizer, arguments.to, length=length, top_k=arguments.top_k)
+    return {"saved_model": str(path), "step": source.step, "seconds": round(time.perf_counter() - begin, 2)}

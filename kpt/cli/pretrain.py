@@ -32,6 +32,7 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
     parser.add_argument("objective", choices=("bert",), help="bert: masked tokens and next sentence")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="token store, see kpt prepare")
     add_out_argument(parser, "the run")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in that folder, if it was begun")
     add_backend_argument(parser)
     group = parser.add_argument_group("model")
     group.add_argument(
@@ -72,7 +73,6 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Train, evaluate and report."""
     load_backend(arguments.backend)
-    from kpt.data import TokenStore
     from kpt.training.pretrain import BertSettings, pretrain_bert
     from kpt.training.progress import TrainingProgress
 
@@ -90,10 +90,17 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         evaluations=arguments.evaluations,
         seed=arguments.seed,
     )
-    check_out(arguments.out, "config.json", overwrite=arguments.overwrite)
-    store = TokenStore.open(arguments.data)
+    if not arguments.resume:
+        check_out(arguments.out, "config.json", overwrite=arguments.overwrite)
     progress = TrainingProgress(settings.steps, tokens_per_step=settings.batch_size * settings.length)
     try:
-        return pretrain_bert(store, arguments.out, settings, overwrite=arguments.overwrite, callbacks=[progress])
+        return pretrain_bert(
+            arguments.data,
+            arguments.out,
+            settings,
+            resume=arguments.resume,
+            overwrite=arguments.overwrite,
+            callbacks=[progress],
+        )
     finally:
         progress.close()

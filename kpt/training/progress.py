@@ -52,7 +52,8 @@ class TrainingProgress(keras.callbacks.Callback):
         """Draw the bar."""
         self._every = 5 if self.console.is_terminal else max(1, self.steps // self.lines)
         self._shown = self._epoch_start = self._first_step = self.step
-        self._begin = self._shown_at = time.perf_counter()
+        self._shown_at = time.perf_counter()
+        self._paused = 0.0
         if self.console.is_terminal:
             columns = (
                 BarColumn(bar_width=24),
@@ -77,15 +78,27 @@ class TrainingProgress(keras.callbacks.Callback):
         now = time.perf_counter()
         values = {name: float(value) for name, value in (logs or {}).items()}
         words = summary(self._means.update(batch + 1, values))
-        if self.tokens_per_step and self._shown > self._first_step:
-            speed = (self.step - self._shown) * self.tokens_per_step / (now - self._shown_at)
+        if self._shown == self._first_step:  # the first step compiles and tells nothing of the speed
+            self._compiled_step, self._compiled_at = self.step, now
+        elif self.tokens_per_step:
+            speed = (self.step - self._shown) * self.tokens_per_step / (now - self._shown_at - self._paused)
             words += f"  {speed / 1000:.1f} k tokens/s"
-        self._shown, self._shown_at = self.step, now
+        self._shown, self._shown_at, self._paused = self.step, now, 0.0
         if self._bar is not None:
             self._bar.update(self._task, completed=self.step, description=words)
             return
-        left = (now - self._begin) / (self.step - self._first_step) * (self.steps - self.step)
-        self.console.print(f"step {self.step:,}/{self.steps:,}  {words}  {clock(left)} left", markup=False)
+        if self.step > self._compiled_step:
+            left = (now - self._compiled_at) / (self.step - self._compiled_step) * (self.steps - self.step)
+            words += f"  {clock(left)} left"
+        self.console.print(f"step {self.step:,}/{self.steps:,}  {words}", markup=False)
+
+    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Stop the clock of the throughput."""
+        self._test_begin = time.perf_counter()
+
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Go on with the clock of the throughput."""
+        self._paused += time.perf_counter() - self._test_begin
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Show what the held-out documents say."""

@@ -27,8 +27,8 @@ def test_without_a_terminal_lines_come_now_and_then() -> None:
         ["step 3/4", "loss 5.000", "masked lm 25.0 %"],
         ["step 4/4", "loss 2.000", "masked lm 25.0 %"],
     ]
-    assert all(line.endswith(" left") for line in lines[:-1])
-    assert "tokens/s" not in lines[0] and "k tokens/s" in lines[1]
+    assert "tokens/s" not in lines[0] and "left" not in lines[0]
+    assert all(" k tokens/s" in line and line.endswith(" left") for line in lines[1:-1])
     assert lines[-1] == "held out after 4 steps:  loss 0.500  masked lm 12.5 %"
 
 
