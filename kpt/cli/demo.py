@@ -30,9 +30,14 @@ PAIRS = (
     (FIRST, "Returns the average of the array elements, over the flattened array by default."),
     (FIRST, "Close the connection to the mail server and log out."),
 )
-WITHOUT_KPT = (
-    "import runpy, sys; sys.modules.update(kpt=None, keras=None); runpy.run_path(sys.argv[1], run_name='__main__')"
-)
+WITHOUT_KPT = """
+import runpy, sys, types
+sys.modules.update(kpt=None, keras=None)  # their import then fails
+name = "tensorflow_text.python.keras"  # its Keras layers, which it imports in any case
+sys.modules[name] = types.ModuleType(name)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 def add_parser(verbs: Any) -> argparse.ArgumentParser:
