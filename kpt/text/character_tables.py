@@ -69,7 +69,7 @@ class CharacterTables:
         classes: LETTER, SPACE or ALONE, uint8: how text is split to words.
         plain: bool [0x110000], code points that normalise to themselves, to a space if they are white space, or to
             their lower case if they are ASCII.
-        possible: bool [0x110000], code points that normalised text can have.
+        possible: bool [0x110000], code points that the words of normalised text can have.
     """
 
     stages: tuple[PagedTable, ...]
@@ -112,8 +112,11 @@ def character_tables(lowercase: bool, strip_accents: bool) -> CharacterTables:
     plain = np.logical_and.reduce([stage[:, 0] == ITSELF for stage in dense])
     if strip_accents:
         plain &= order == 0
-    possible = (dense[-1][:, 0] == ITSELF) & ((dense[0] == ITSELF) | (dense[0] == code_points)).any(axis=1)
-    possible[0] = False
+    classes = _word_classes()
+    possible = ((dense[0] == ITSELF) | (dense[0] == code_points)).any(axis=1) & (classes != SPACE)
+    for stage in dense[1:]:
+        possible &= stage[:, 0] == ITSELF
+    possible[0] = False  # 0 only fills rows up
     plain |= (dense[0][:, 0] == ord(" ")) & (dense[0][:, 1] == 0)
     if lowercase:
         plain[ord("A") : ord("Z") + 1] = True
@@ -121,7 +124,7 @@ def character_tables(lowercase: bool, strip_accents: bool) -> CharacterTables:
         stages=tuple(PagedTable.compress(stage) for stage in dense),
         order=PagedTable.compress(order),
         kept_marks=PagedTable.compress((order > 0) & (dense[-1][:, 0] != 0)),
-        classes=PagedTable.compress(_word_classes()),
+        classes=PagedTable.compress(classes),
         plain=plain,
         possible=possible,
     )

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 GRAPH_FROM_CHARACTERS = 8_000_000
 _BATCH_CHARACTERS = 1 << 18
 _BATCH_TEXTS = 4096
-_PRIVATE_USE = range(0xE000, 0xF900)
 
 # From batches of texts to the ids of each batch and the row lengths.
 _BatchEncoder = Callable[[Iterable[list[str]]], list[tuple[np.ndarray, np.ndarray]]]
@@ -34,9 +33,9 @@ class OfflineEncoder:
     """Encodes texts with the table of words or, once there is much to do, with the graph.
 
     The table (`kpt.text.wordpiece_words`) is there at once. The graph (`kpt.text.wordpiece_graph`) is faster, most of
-    all for text that is not English, but takes seconds to load and build. It is used from `GRAPH_FROM_CHARACTERS` on, if
-    the process has TensorFlow loaded anyway and is a main one: TensorFlow can hang in a forked process. Both give the
-    same ids.
+    all for text that is not English, but takes seconds to load and build. It is used from `GRAPH_FROM_CHARACTERS` on,
+    if the process has TensorFlow loaded anyway and is a main one: TensorFlow can hang in a forked process. Both give
+    the same ids.
 
     Args:
         vocabulary: the pieces.
@@ -128,10 +127,12 @@ def plain_text_tokenizer(
     """
     from tokenizers import AddedToken, Tokenizer, models
 
-    taken = {character for token in vocabulary.tokens for character in token}
-    free = (chr(code) for code in _PRIVATE_USE if chr(code) not in taken)
-    special = set(vocabulary.special_ids)
-    tokens = [next(free) if i in special else token for i, token in enumerate(vocabulary.tokens)]
+    private_use = "\ue000"
+    while any(token.startswith(private_use) for token in vocabulary.tokens):
+        private_use += "\ue000"
+    tokens = list(vocabulary.tokens)
+    for i in vocabulary.special_ids:
+        tokens[i] = f"{private_use}{i}"
     model = models.WordPiece(
         {token: i for i, token in enumerate(tokens)},
         unk_token=tokens[vocabulary.unk_id],

@@ -85,7 +85,7 @@ class GraphWordPiece(tf.Module):
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Return the ids of each text, without special tokens around them."""
         if self._mask_text is not None:
-            # Text loses its own characters _MASK, as it does in any case, and gets one for each mask.
+            # A _MASK of the text itself is dropped, as it always is; each literal mask becomes one that is not.
             texts = tf.strings.regex_replace(texts, _MASK, _UNMATCHED)
             texts = tf.strings.regex_replace(texts, re.escape(self._mask_text), _MASK)
         simple = tf.strings.regex_full_match(texts, f"[{self._simple}]*")
@@ -113,10 +113,21 @@ class GraphWordPiece(tf.Module):
         for number, stage in enumerate(self._tables.stages):
             if number:
                 code_points = self._canonically_ordered(code_points, splits)
-            code_points, splits = _substituted(code_points, splits, stage)
+            code_points, splits = self._substituted(code_points, splits, stage)
         words, splits = self._words(code_points, splits)
         ids = self._of_words.tokenize(words)
         return ids.values, tf.gather(ids.row_splits, splits)
+
+    def _substituted(self, code_points: tf.Tensor, splits: tf.Tensor, stage: PagedTable) -> tuple[tf.Tensor, tf.Tensor]:
+        """Each code point replaced by the row of the table, which may be empty, and the new row splits of the texts."""
+        rows = _look_up(stage, code_points)
+        if self._mask_text is not None:
+            mask = tf.constant([ITSELF, *[0] * (stage.rows.shape[1] - 1)])
+            rows = tf.where(code_points[:, None] == ord(_MASK), mask, rows)
+        rows = tf.where(rows == ITSELF, code_points[:, None], rows)
+        kept = rows > 0
+        before = tf.concat([[0], tf.cumsum(tf.reduce_sum(tf.cast(kept, tf.int64), axis=1))], axis=0)
+        return tf.boolean_mask(rows, kept), tf.gather(before, splits)
 
     def _canonically_ordered(self, code_points: tf.Tensor, splits: tf.Tensor) -> tf.Tensor:
         def in_order() -> tf.Tensor:
@@ -168,15 +179,6 @@ def _matchable(vocabulary: Vocabulary, tables: CharacterTables) -> list[str]:
 def _look_up(table: PagedTable, code_points: tf.Tensor) -> tf.Tensor:
     pages = tf.gather(tf.constant(table.pages), code_points // _PAGE)
     return tf.gather(tf.constant(table.rows), pages * _PAGE + code_points % _PAGE)
-
-
-def _substituted(code_points: tf.Tensor, splits: tf.Tensor, stage: PagedTable) -> tuple[tf.Tensor, tf.Tensor]:
-    """Each code point replaced by the row of the table, which may be empty."""
-    rows = _look_up(stage, code_points)
-    rows = tf.where(rows == ITSELF, code_points[:, None], rows)
-    kept = rows > 0
-    before = tf.concat([[0], tf.cumsum(tf.reduce_sum(tf.cast(kept, tf.int64), axis=1))], axis=0)
-    return tf.boolean_mask(rows, kept), tf.gather(before, splits)
 
 
 def _classes_in_graph() -> np.ndarray:
