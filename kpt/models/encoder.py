@@ -56,6 +56,9 @@ class Encoder(keras.Model):
         use_bias: Whether the projections in the blocks have biases.
         epsilon: Of the normalizations.
         pooler: Whether there is a `pooled` output.
+        scale_embedding: Whether token embeddings are multiplied by the root of `width` before anything is added to
+            them, so that a segment's or position's vector, which every token shares and which therefore learns much
+            faster, does not drown them in the first steps (Vaswani et al. 2017, section 3.4).
 
     Raises:
         ValueError: If `heads` does not divide `width`, or `positions` or `normalization` is unknown.
@@ -87,6 +90,7 @@ class Encoder(keras.Model):
         use_bias: bool = True,
         epsilon: float = 1e-12,
         pooler: bool = True,
+        scale_embedding: bool = False,
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
@@ -106,15 +110,17 @@ class Encoder(keras.Model):
             vocabulary_size, width, embeddings_initializer=truncated_normal(), dtype=policy, name="token_embedding"
         )
         x = token_embedding(inputs["token_ids"])
+        if scale_embedding:
+            x = x * width**0.5
         if segments:
             inputs["segment_ids"] = keras.Input((None,), dtype="int32", name="segment_ids")
             segment_embedding = keras.layers.Embedding(
                 segments, width, embeddings_initializer=truncated_normal(), dtype=policy, name="segment_embedding"
             )
             x = x + segment_embedding(inputs["segment_ids"])
-        angles = None
+        rotations = None
         if positions == "rotary":
-            angles = RotaryPositions(width // heads, name="positions")(inputs["token_ids"])
+            rotations = RotaryPositions(width // heads, name="positions")(inputs["token_ids"])
         else:
             table = LearnedPositions if positions == "learned" else SinusoidalPositions
             x = table(maximum_length, dtype=policy, name="positions")(x)
@@ -136,7 +142,7 @@ class Encoder(keras.Model):
                 epsilon=epsilon,
                 dtype=policy,
                 name=f"block_{index}",
-            )(x, padding_mask=inputs["padding_mask"], angles=angles)
+            )(x, padding_mask=inputs["padding_mask"], rotations=rotations)
         if norm_first:
             x = normalization_layer(normalization, epsilon, dtype=policy, name="final_norm")(x)
         outputs = {"sequence": x}
@@ -163,6 +169,7 @@ class Encoder(keras.Model):
             "use_bias": use_bias,
             "epsilon": epsilon,
             "pooler": pooler,
+            "scale_embedding": scale_embedding,
         }
         # What heads, objectives and checks of a run ask a backbone for.
         self.vocabulary_size, self.width, self.heads = vocabulary_size, width, heads
