@@ -33,8 +33,8 @@ BELOW: dict[str, set[str]] = {
 }
 ROOT_MODULES = {"__init__", "errors", "files"}
 
-# The only places whose job needs TensorFlow.
-TENSORFLOW_PLACES = ("text/wordpiece_graph.py", "export/")
+# The only places whose job needs TensorFlow; the last one is a script that runs without kpt.
+TENSORFLOW_PLACES = ("text/wordpiece_graph.py", "export/", "cli/demo_query.py")
 BACKENDS = ("tensorflow", "tensorflow_text", "torch", "jax", "keras", "keras_hub", "keras_nlp")
 
 

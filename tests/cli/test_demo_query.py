@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kpt.cli import demo_query
+
+
+def value(array: object) -> SimpleNamespace:
+    """What a signature returns, as far as it is used."""
+    return SimpleNamespace(numpy=lambda: np.asarray(array))
+
+
+def signatures() -> dict:
+    def fill_mask(texts: object) -> dict:
+        return {
+            "tokens": value([[[b"cat", b"dog"], [b"", b""]]]),
+            "probabilities": value([[[0.75, 0.25], [0.0, 0.0]]]),
+            "mask_count": value([1]),
+        }
+
+    return {"fill_mask": fill_mask, "next_sentence": lambda first, second: {"probability": value([0.125])}}
+
+
+def test_guesses_for_each_mask() -> None:
+    answer = demo_query.fill_mask(signatures(), "the [MASK]")
+    assert answer == {"text": "the [MASK]", "guesses": [[["cat", 0.75], ["dog", 0.25]]]}
+
+
+def test_a_line_for_each_text(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(demo_query, "load", lambda folder: signatures())
+    demo_query.main([str(tmp_path), "the [MASK]", "one ||| two"])
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["text"] == "the [MASK]"
+    assert second == {"first": "one", "second": "two", "probability": 0.125}
+
+
+def test_without_arguments() -> None:
+    with pytest.raises(SystemExit, match=r"usage: query\.py SAVED_MODEL TEXT"):
+        demo_query.main([])

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import kpt.export
+import kpt.training
+from kpt.cli.main import main
+
+
+class Run:
+    """A run folder of 40 steps at length 24."""
+
+    step = 40
+    tokenizer = "its tokenizer"
+    config = {"training": {"length": 24}}  # noqa: RUF012
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def load(self, compile: bool) -> str:
+        return f"the model of {self.path.name}"
+
+
+def test_the_arguments_are_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    calls = []
+
+    def saved_model(*words: object, **options: object) -> Path:
+        calls.append((words, options))
+        return tmp_path / "bert" / "1"
+
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    monkeypatch.setattr(kpt.training, "RunFolder", Run)
+    monkeypatch.setattr(kpt.export, "saved_model", saved_model)
+    words = ["export", "--from", "run", "--to", str(tmp_path / "bert"), "--json"]
+    assert main(words) == 0
+    results = json.loads(capfd.readouterr().out)
+    assert results == {"saved_model": str(tmp_path / "bert" / "1"), "step": 40, "seconds": results["seconds"]}
+    assert main([*words, "--length", "12", "--top-k", "3"]) == 0
+    model = ("the model of run", "its tokenizer", tmp_path / "bert")
+    assert calls == [(model, {"length": 24, "top_k": 5}), (model, {"length": 12, "top_k": 3})]
+
+
+def test_no_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "--from", str(tmp_path), "--to", str(tmp_path / "bert")]) == 2
+    assert "is no run folder" in capfd.readouterr().err

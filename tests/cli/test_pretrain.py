@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kpt.training.pretrain
+from kpt.cli.main import main
+from tests.training.small_store import small_store
+
+
+def refused(capfd: pytest.CaptureFixture[str], *words: str | Path) -> str:
+    """What `kpt pretrain bert` says when it refuses; it takes one sentence and starts no work."""
+    assert main(["pretrain", "bert", *map(str, words)]) == 2
+    out, err = capfd.readouterr()
+    assert out == "" and err.startswith("kpt pretrain: ") and err.count("\n") == 1
+    return err
+
+
+def test_the_arguments_become_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[Any] = []
+
+    def pretrain(*words: Any, **options: Any) -> dict:
+        calls.append((words, options))
+        return {"steps": 7}
+
+    monkeypatch.setattr(kpt.training.pretrain, "pretrain_bert", pretrain)
+    values = {
+        "data": "store",
+        "out": tmp_path / "run",
+        "steps": "1,000",
+        "size": "base",
+        "architecture": "published",
+        "batch-size": 16,
+        "length": 256,
+        "learning-rate": "1e-4",
+        "warmup-steps": 50,
+        "precision": "mixed_bfloat16",
+        "held-out": 0.1,
+        "evaluations": 4,
+        "seed": 5,
+    }
+    words = [word for name, value in values.items() for word in (f"--{name}", str(value))]
+    words += ["--whole-words", "--json"]
+    assert main(["pretrain", "bert", *words]) == 0
+    assert json.loads(capfd.readouterr().out) == {"steps": 7}
+    ((data, out, settings), options) = calls[0]
+    assert (data, out) == (Path("store"), tmp_path / "run")
+    assert settings == kpt.training.BertSettings(
+        steps=1000,
+        size="base",
+        architecture="published",
+        batch_size=16,
+        length=256,
+        learning_rate=1e-4,
+        warmup_steps=50,
+        precision="mixed_bfloat16",
+        whole_words=True,
+        held_out=0.1,
+        evaluations=4,
+        seed=5,
+    )
+    assert (options["resume"], options["overwrite"]) == (False, False)
+
+
+def test_refusals_before_any_work(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    store = small_store(tmp_path / "store").folder
+    run = ["--data", store, "--out", tmp_path / "run"]
+    assert "--steps: '0' is not a whole number from 1 up" in refused(capfd, *run, "--steps", "0")
+    assert "did you mean 'mini'" in refused(capfd, *run, "--steps", "5", "--size", "minni")
+    assert "allow 5 to 512" in refused(capfd, *run, "--steps", "5", "--length", "1024")
+    assert "--held-out: '1' is not a number between 0 and 1" in refused(capfd, *run, "--steps", "5", "--held-out", "1")
+    assert "is no token store" in refused(capfd, "--data", tmp_path, "--out", tmp_path / "run", "--steps", "5")
+    assert "holds something else" in refused(capfd, "--data", store, "--out", tmp_path, "--steps", "5")
+    assert "cannot write to the folder" in refused(capfd, "--data", store, "--out", "/proc/run", "--steps", "5")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("damage", ["shorter", "flipped", "gone"])
+def test_a_damaged_store(damage: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    store = small_store(tmp_path / "store")
+    shard = store.folder / store.manifest["shards"][0]
+    content = bytearray(shard.read_bytes())
+    if damage == "gone":
+        shard.unlink()
+    elif damage == "shorter":
+        shard.write_bytes(content[:-2])
+    else:
+        content[10] ^= 1
+        shard.write_bytes(content)
+    assert shard.name in refused(capfd, "--data", store.folder, "--out", tmp_path / "run", "--steps", "5")
