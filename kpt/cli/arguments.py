@@ -11,7 +11,7 @@ from kpt.errors import InputError
 from kpt.files import check_writable_folder
 
 if TYPE_CHECKING:
-    from kpt.text import Corpus
+    from kpt.text import Corpus, DocumentationCorpus
 
 __all__ = [
     "add_backend_argument",
@@ -108,7 +108,7 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--text-field", default="text", metavar="NAME", help="field of the text (default: text)")
 
 
-def corpus_from(arguments: argparse.Namespace) -> Corpus:
+def corpus_from(arguments: argparse.Namespace) -> Corpus | DocumentationCorpus:
     """Open the corpus that the arguments name.
 
     Raises:

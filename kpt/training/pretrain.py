@@ -142,7 +142,7 @@ def pretrain_bert(
 
     random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend
     model = run.load() if run.step else build_model(store.vocabulary.size, settings)
-    options = {"objectives": model.objectives, "batch_size": settings.batch_size}
+    options: dict[str, Any] = {"objectives": model.objectives, "batch_size": settings.batch_size}
     validation = Batches(held_out_examples, steps=settings.evaluation_batches, repeat=True, **options)
     baselines = find_baselines(train, validation)
     interval = -(-settings.steps // settings.evaluations)
