@@ -1,0 +1,176 @@
+"""BERT pre-training on an accelerator with JAX: tokens per second, and the share of the device's matrix rate.
+
+    KERAS_BACKEND=jax python -m benchmarks.accelerator --out accelerator.json
+
+Needs nothing but jax, keras and numpy beside kpt, so that it runs where TensorFlow is not installed. The matrix rate is
+measured in the same run, as the best of a few large bfloat16 products.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+import keras
+import numpy as np
+
+from kpt.models import Encoder, bert_config, encoder_config
+from kpt.objectives import MaskedLM, NextSentence, Pretrainer
+from kpt.training.optimizers import adamw
+
+ARCHITECTURES = {"modern": encoder_config, "published": bert_config}
+VOCABULARY_SIZE = 30_528  # BERT's 30,522 rounded up to a multiple of 64, which matrix units like
+SLOTS = 0.15
+
+
+def model_flops(config: dict[str, Any], batch: int, length: int, slots: int) -> float:
+    """Return the floating-point operations of a training step: matrix products alone, backward twice the forward.
+
+    A product of `[m, k]` and `[k, n]` counts 2 m k n; recomputation, embeddings look-ups and elementwise work count
+    nothing (PaLM, Chowdhery et al. 2022, appendix B).
+    """
+    width, depth = config["width"], config["depth"]
+    tokens = batch * length
+    block = 2 * tokens * (4 * width * width + 8 * width * width) + 4 * tokens * length * width
+    head = 2 * batch * slots * (width * width + width * VOCABULARY_SIZE)
+    pooler = 2 * batch * (width * width + 2 * width)
+    return 3.0 * (depth * block + head + pooler)
+
+
+def matrix_rate(size: int, repeats: int = 20) -> float:
+    """Return the floating-point operations per second of a bfloat16 product of two square matrices."""
+    import jax
+    import jax.numpy as jnp
+
+    left, right = (jax.random.normal(jax.random.key(seed), (size, size), jnp.bfloat16) for seed in (0, 1))
+    product = jax.jit(lambda a, b: jax.lax.fori_loop(0, 10, lambda _, c: (a @ c) * (1.0 / size), b))
+    product(left, right).block_until_ready()
+    best = float("inf")
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        product(left, right).block_until_ready()
+        best = min(best, time.perf_counter() - begin)
+    return 10 * 2 * size**3 / best
+
+
+def synthetic_batches(batch: int, length: int, slots: int, count: int) -> list[dict[str, np.ndarray]]:
+    """Return batches of random tokens in the shapes of MLM + NSP, every position a token."""
+    generator = np.random.default_rng(0)
+    return [
+        {
+            "token_ids": generator.integers(5, VOCABULARY_SIZE, (batch, length), dtype="int32"),
+            "segment_ids": np.repeat((np.arange(length) >= length // 2)[None].astype("int32"), batch, 0),
+            "padding_mask": np.ones((batch, length), bool),
+            "mask_positions": np.sort(
+                np.argsort(generator.random((batch, length)), axis=1)[:, :slots].astype("int32"), axis=1
+            ),
+            "mask_labels": generator.integers(5, VOCABULARY_SIZE, (batch, slots), dtype="int32"),
+            "mask_weights": np.ones((batch, slots), "float32"),
+            "next_sentence_labels": generator.integers(0, 2, batch, dtype="int32"),
+        }
+        for _ in range(count)
+    ]
+
+
+class Repeated(keras.utils.PyDataset):
+    """Gives the same few batches over and over."""
+
+    def __init__(self, batches: list[dict[str, np.ndarray]], steps: int) -> None:
+        super().__init__(workers=1)
+        self.batches, self.steps = batches, steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        return self.batches[index % len(self.batches)]
+
+
+class Clock(keras.callbacks.Callback):
+    """Takes the time at the end of each execution, when its logs have reached the host."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: list[float] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Wait for the loss, then look at the clock."""
+        float(logs["loss"])
+        self.times.append(time.perf_counter())
+
+
+def measure(options: argparse.Namespace, length: int, batch: int, rate: float) -> dict[str, Any]:
+    """Train for some steps at one length; return speed and share of the matrix rate."""
+    config = ARCHITECTURES[options.architecture](options.size)
+    slots = int(np.ceil(SLOTS * length))
+    encoder = Encoder(
+        VOCABULARY_SIZE, **(config | {"dropout": options.dropout, "maximum_length": max(512, length)})
+    )
+    model = Pretrainer(encoder, [MaskedLM(), NextSentence()])
+    chunk = options.steps_per_execution
+    model.compile(optimizer=adamw(1e-4, 10_000), jit_compile=True, steps_per_execution=chunk)
+    clock = Clock()
+    steps = chunk * (options.executions + 2)
+    model.fit(Repeated(synthetic_batches(batch, length, slots, 4), steps), shuffle=False, verbose=0, callbacks=[clock])
+    seconds = statistics.median(np.diff(clock.times[1:])) / chunk
+    flops = model_flops(config, batch, length, slots)
+    return {
+        "length": length,
+        "batch_size": batch,
+        "parameters": model.count_params(),
+        "seconds_per_step": round(seconds, 5),
+        "tokens_per_second": round(batch * length / seconds),
+        "model_tflops_per_second": round(flops / seconds / 1e12, 3),
+        "share_of_matrix_rate": round(flops / seconds / rate, 4),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    """Run the benchmark; return what is written to `--out`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("accelerator.json"), help="JSON to write")
+    parser.add_argument("--size", default="base", help="size of the encoder")
+    parser.add_argument("--architecture", default="modern", choices=sorted(ARCHITECTURES))
+    parser.add_argument("--dropout", type=float, default=0.0, help="above 0 there is no fused attention in training")
+    parser.add_argument("--lengths", type=int, nargs="+", default=[128, 512])
+    parser.add_argument("--tokens", type=int, default=32_768, help="tokens of a batch")
+    parser.add_argument("--matrix", type=int, default=8192, help="rows of the matrices of the matrix rate")
+    parser.add_argument("--steps-per-execution", type=int, default=10, help="steps without a word to the host")
+    parser.add_argument("--executions", type=int, default=8, help="how many of them are timed")
+    parser.add_argument("--precision", default="mixed_bfloat16")
+    parser.add_argument("--tiny", action="store_true", help="only try that everything runs")
+    options = parser.parse_args(arguments)
+    if options.tiny:
+        options.size, options.lengths, options.tokens, options.matrix = "tiny", [16, 32], 64, 64
+        options.steps_per_execution, options.executions = 2, 2
+    import jax
+
+    keras.config.set_dtype_policy(options.precision)
+    rate = matrix_rate(options.matrix)
+    result: dict[str, Any] = {
+        "device": str(jax.devices()[0].device_kind),
+        "versions": {"jax": jax.__version__, "keras": keras.__version__},
+        "settings": {name: value for name, value in vars(options).items() if name != "out"},
+        "matrix_tflops_per_second": round(rate / 1e12, 3),
+        "runs": [measure(options, length, max(1, options.tokens // length), rate) for length in options.lengths],
+    }
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"{result['device']}: {rate / 1e12:.1f} TFLOP/s in {options.matrix} x {options.matrix} bfloat16 products")
+    for run in result["runs"]:
+        print(
+            f"length {run['length']:>4}, batch {run['batch_size']:>4}: {run['tokens_per_second']:>9,} tokens/s, "
+            f"{run['model_tflops_per_second']:.1f} model TFLOP/s, {run['share_of_matrix_rate']:.1%} of that rate"
+        )
+    return result
+
+
+if __name__ == "__main__":
+    main()
