@@ -111,9 +111,7 @@ def measure(options: argparse.Namespace, length: int, batch: int, rate: float) -
     """Train for some steps at one length; return speed and share of the matrix rate."""
     config = ARCHITECTURES[options.architecture](options.size)
     slots = int(np.ceil(SLOTS * length))
-    encoder = Encoder(
-        VOCABULARY_SIZE, **(config | {"dropout": options.dropout, "maximum_length": max(512, length)})
-    )
+    encoder = Encoder(VOCABULARY_SIZE, **(config | {"dropout": options.dropout, "maximum_length": max(512, length)}))
     model = Pretrainer(encoder, [MaskedLM(), NextSentence()])
     chunk = options.steps_per_execution
     model.compile(optimizer=adamw(1e-4, 10_000), jit_compile=True, steps_per_execution=chunk)

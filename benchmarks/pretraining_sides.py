@@ -65,12 +65,12 @@ class Side:
         }
 
 
-def optimizer(side: Side, learning_rate: float, decay: str = "linear") -> Any:
-    """Return the AdamW that both Keras sides are given."""
+def optimizer(side: Side, learning_rate: float, **options: Any) -> Any:
+    """Return AdamW with BERT's schedule, which both Keras sides are given, or with other options."""
     from kpt.training.optimizers import adamw
 
     steps = side.settings["steps"]
-    return adamw(learning_rate, steps, min(steps // 10, side.settings["warmup_steps"]), decay=decay)
+    return adamw(learning_rate, steps, min(steps // 10, side.settings["warmup_steps"]), **options)
 
 
 def fitted(model: Any, convert: Callable[[Batch], tuple[Any, ...]]) -> Callable[[list[Batch]], None]:
@@ -107,9 +107,8 @@ def kpt_model(side: Side) -> tuple[Any, Any]:
     encoder = Encoder(side.vocabulary_size, **arguments)
     model = Pretrainer(encoder, side.training.objectives)
     rate = side.settings["recipe_learning_rate" if modern else "learning_rate"]
-    model.compile(
-        optimizer=optimizer(side, rate, "cosine" if modern else "linear"), jit_compile=side.settings["jit_compile"]
-    )
+    options = {"decay": "cosine", "beta_2": 0.98} if modern else {}
+    model.compile(optimizer=optimizer(side, rate, **options), jit_compile=side.settings["jit_compile"])
 
     def logits(batch: Batch) -> tuple[Any, Any]:
         predictions = model.predict_on_batch(batch)

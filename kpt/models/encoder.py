@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from kpt.errors import InputError
 from kpt.layers import (
     Dropout,
     EncoderBlock,
@@ -61,7 +62,7 @@ class Encoder(keras.Model):
             faster, does not drown them in the first steps (Vaswani et al. 2017, section 3.4).
 
     Raises:
-        ValueError: If `heads` does not divide `width`, or `positions` or `normalization` is unknown.
+        InputError: If `heads` does not divide `width`, or `positions` or `normalization` is unknown.
 
     Example:
         >>> encoder = Encoder(vocabulary_size=100, width=32, depth=2, heads=4, maximum_length=16)
@@ -95,9 +96,9 @@ class Encoder(keras.Model):
         **kwargs: Any,
     ) -> None:
         if positions not in POSITIONS:
-            raise ValueError(f"Unknown positions {positions!r}; choose one of {', '.join(POSITIONS)}.")
+            raise InputError(f"Unknown positions {positions!r}; choose one of {', '.join(POSITIONS)}.")
         if width % heads:
-            raise ValueError(f"{heads} heads do not divide a width of {width}; choose a divisor of {width}.")
+            raise InputError(f"{heads} heads do not divide a width of {width}; choose a divisor of {width}.")
         feed_forward_width = feed_forward_width or 4 * width
         attention_dropout = dropout if attention_dropout is None else attention_dropout
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
@@ -107,7 +108,12 @@ class Encoder(keras.Model):
             "padding_mask": keras.Input((None,), dtype="bool", name="padding_mask"),
         }
         token_embedding = keras.layers.ReversibleEmbedding(
-            vocabulary_size, width, embeddings_initializer=truncated_normal(), dtype=policy, name="token_embedding"
+            vocabulary_size,
+            width,
+            embeddings_initializer=truncated_normal(),
+            dtype=policy,
+            reverse_dtype=policy.compute_dtype,  # Keras would multiply in float32 whatever the policy
+            name="token_embedding",
         )
         x = token_embedding(inputs["token_ids"])
         if scale_embedding:

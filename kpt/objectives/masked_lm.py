@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kpt.errors import InputError
 from kpt.layers import MaskedLMHead
 from kpt.objectives.masking import mask_tokens
 from kpt.objectives.objective import Objective, token_cross_entropy
@@ -50,7 +51,7 @@ class MaskedLM(Objective):
     ) -> None:
         super().__init__(weight=weight, name=name, **kwargs)
         if not 0 < rate < 1:
-            raise ValueError(f"The masking rate must lie between 0 and 1, not at {rate}; BERT's is 0.15.")
+            raise InputError(f"The masking rate must lie between 0 and 1, not at {rate}; BERT's is 0.15.")
         self.rate, self.predictions, self.whole_words = rate, predictions, whole_words
 
     def corrupt(

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
+from kpt.errors import InputError
 from kpt.layers import truncated_normal
 from kpt.objectives.objective import Objective, token_cross_entropy
 
@@ -38,10 +39,10 @@ class NextSentence(Objective):
             backbone: A model with `width` and an output `pooled`.
 
         Raises:
-            ValueError: If the backbone has no pooler.
+            InputError: If the backbone has no pooler.
         """
         if "pooled" not in backbone.output:
-            raise ValueError("NextSentence needs the backbone's pooled output; build the encoder with pooler=True.")
+            raise InputError("NextSentence needs the backbone's pooled output; build the encoder with pooler=True.")
         self.head = keras.layers.Dense(2, kernel_initializer=truncated_normal(), dtype=self.dtype_policy, name="head")
         self.head.build((None, backbone.width))
         self.built = True

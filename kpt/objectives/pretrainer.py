@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from kpt.errors import InputError
+from kpt.data import Batches
 from kpt.objectives.objective import Objective
 
 __all__ = ["Pretrainer"]
@@ -34,7 +36,7 @@ class Pretrainer(keras.Model):
         A dict from each objective's name to its logits.
 
     Raises:
-        ValueError: If two objectives have one name, or the backbone lacks what a head needs.
+        InputError: If two objectives have one name, or the backbone lacks what a head needs.
 
     Example:
         >>> encoder = kpt.Encoder(vocabulary_size=100, width=32, depth=2, heads=4)
@@ -48,7 +50,7 @@ class Pretrainer(keras.Model):
         self.objectives = list(objectives)
         names = [objective.name for objective in self.objectives]
         if len(set(names)) != len(names) or not names:
-            raise ValueError(f"Objectives need distinct names, at least one; these are {names}.")
+            raise InputError(f"Objectives need distinct names, at least one; these are {names}.")
         for objective in self.objectives:
             objective.build_head(backbone)
         self.built = True
@@ -61,6 +63,12 @@ class Pretrainer(keras.Model):
             return self.backbone.token_embedding(hidden, reverse=True)
 
         return {objective.name: objective(outputs, inputs, project=project) for objective in self.objectives}
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Train as `keras.Model.fit` does; `Batches` are taken in the order of their steps."""
+        if isinstance(x, Batches) and len(args) < 8:  # the ninth argument of `fit` is `shuffle`
+            kwargs.setdefault("shuffle", False)
+        return super().fit(x, *args, **kwargs)
 
     def compute_loss(
         self,

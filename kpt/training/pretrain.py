@@ -32,7 +32,11 @@ from kpt.training.samples import masked_samples
 __all__ = ["BertSettings", "pretrain_bert"]
 
 ARCHITECTURES = {"modern": encoder_config, "published": bert_config}
-LEARNING_RATES = {"modern": 1.5e-3, "published": 5e-4}
+# The peak learning rate and what `adamw` is given beside it.
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "modern": {"learning_rate": 1.5e-3, "decay": "cosine", "beta_2": 0.98},
+    "published": {"learning_rate": 5e-4},
+}
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SAMPLES, SAMPLE_LENGTH = 8, 48
 
@@ -100,7 +104,7 @@ class BertSettings:
     @property
     def peak(self) -> float:
         """The learning rate after the warm-up."""
-        return self.learning_rate or LEARNING_RATES[self.architecture]
+        return self.learning_rate or float(OPTIMIZERS[self.architecture]["learning_rate"])
 
 
 def pretrain_bert(
@@ -220,7 +224,8 @@ def build_model(vocabulary_size: int, settings: BertSettings) -> Pretrainer:
         NextSentence(dtype=settings.precision),
     ]
     model = Pretrainer(encoder, objectives)
-    model.compile(optimizer=adamw(settings.peak, settings.steps, settings.warmup_steps))
+    recipe = OPTIMIZERS[settings.architecture] | {"learning_rate": settings.peak}
+    model.compile(optimizer=adamw(steps=settings.steps, warmup_steps=settings.warmup_steps, **recipe))
     return model
 
 
