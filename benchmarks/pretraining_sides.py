@@ -50,7 +50,7 @@ class Side:
         sums = np.zeros(5)
         for number in range(len(self.held_out)):
             batch = self.held_out.batch(number)
-            masked, pair = (np.asarray(each, "float64") for each in self.logits(batch))
+            masked, pair = (np.asarray(each, "float32") for each in self.logits(batch))
             labels, weights = batch["mask_labels"], batch["mask_weights"]
             top = masked.max(-1)
             total = np.log(np.exp(masked - top[..., None]).sum(-1)) + top
