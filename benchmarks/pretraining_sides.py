@@ -1,7 +1,7 @@
 """One side of the pre-training benchmark: builds a model, then trains and evaluates it as it is told on stdin.
 
-A command is a JSON object a line, `{"train": steps}` or `{"evaluate": true}`; the answer is a line on stdout that begins
-with `ANSWER`.
+A command is a JSON object a line, `{"train": steps}` or `{"evaluate": true}`; the answer is a line on stdout that
+begins with `ANSWER`.
 """
 
 from __future__ import annotations

@@ -5,11 +5,12 @@ Nothing is imported before it is used: `import kpt` loads no backend, and `kpt.E
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from kpt.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from kpt import data, evaluation, export, layers, models, objectives, text, training
+    from kpt import data, export, layers, models, objectives, text, training
     from kpt.data import TokenStore
     from kpt.errors import InputError
     from kpt.models import Encoder
@@ -27,7 +28,6 @@ __all__ = [
     "WordPieceTokenizer",
     "__version__",
     "data",
-    "evaluation",
     "export",
     "layers",
     "models",
@@ -36,28 +36,21 @@ __all__ = [
     "training",
 ]
 
-_PACKAGES = frozenset({"data", "evaluation", "export", "layers", "models", "objectives", "text", "training"})
-_HOMES = {
-    "Corpus": "kpt.text",
-    "Encoder": "kpt.models",
-    "InputError": "kpt.errors",
-    "Pretrainer": "kpt.objectives",
-    "TokenStore": "kpt.data",
-    "WordPieceTokenizer": "kpt.text",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on its first use (PEP 562)."""
-    if name in _PACKAGES:
-        return importlib.import_module(f"kpt.{name}")
-    if name in _HOMES:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'kpt' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    """List the lazy names beside the loaded ones."""
-    return sorted(set(globals()) | set(__all__))
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "data": "kpt.data",
+        "export": "kpt.export",
+        "layers": "kpt.layers",
+        "models": "kpt.models",
+        "objectives": "kpt.objectives",
+        "text": "kpt.text",
+        "training": "kpt.training",
+        "Corpus": "kpt.text",
+        "Encoder": "kpt.models",
+        "InputError": "kpt.errors",
+        "Pretrainer": "kpt.objectives",
+        "TokenStore": "kpt.data",
+        "WordPieceTokenizer": "kpt.text",
+    },
+)

@@ -5,8 +5,9 @@ Nothing is imported before it is used, as with `kpt` itself: reading a corpus lo
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from kpt.lazy import lazy_names
 
 if TYPE_CHECKING:
     from kpt.text import clean
@@ -29,29 +30,17 @@ __all__ = [
     "split_sentences",
 ]
 
-_HOMES = {
-    "Corpus": "kpt.text.corpus",
-    "Document": "kpt.text.document",
-    "DocumentationCorpus": "kpt.text.docstrings",
-    "Ragged": "kpt.text.wordpiece",
-    "Vocabulary": "kpt.text.vocabulary",
-    "WordPieceTokenizer": "kpt.text.wordpiece",
-    "documentation": "kpt.text.docstrings",
-    "split_sentences": "kpt.text.sentences",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on its first use (PEP 562)."""
-    if name == "clean":
-        return importlib.import_module("kpt.text.clean")
-    if name in _HOMES:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'kpt.text' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    """List the lazy names beside the loaded ones."""
-    return sorted(set(globals()) | set(__all__))
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Corpus": "kpt.text.corpus",
+        "Document": "kpt.text.document",
+        "DocumentationCorpus": "kpt.text.docstrings",
+        "Ragged": "kpt.text.wordpiece",
+        "Vocabulary": "kpt.text.vocabulary",
+        "WordPieceTokenizer": "kpt.text.wordpiece",
+        "documentation": "kpt.text.docstrings",
+        "split_sentences": "kpt.text.sentences",
+        "clean": "kpt.text.clean",
+    },
+)

@@ -11,8 +11,6 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-import sentencex  # type: ignore[import-untyped]
-
 from kpt.text.clean import replace_surrogates
 
 _TERMINATORS = (".", "!", "?", "…", "。", "！", "？", "।", "؟")
@@ -52,6 +50,8 @@ def split_sentences(text: str, language: str = "en") -> list[str]:
         >>> split_sentences("one of them left .\nthe other stayed .\n")
         ['one of them left .', 'the other stayed .']
     """
+    import sentencex  # type: ignore[import-untyped]  # not at the top: training from a token store does without it
+
     if "\n" in text or "\r" in text:
         text = _settle_line_ends(text)
     try:

@@ -5,8 +5,9 @@ Names load on their first use: an optimizer needs neither the report's libraries
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from kpt.lazy import lazy_names
 
 if TYPE_CHECKING:
     from kpt.training.metrics_log import MetricsLog
@@ -29,28 +30,17 @@ __all__ = [
     "write_report",
 ]
 
-_HOMES = {
-    "BertSettings": "pretrain",
-    "Checkpoints": "run_folder",
-    "MetricsLog": "metrics_log",
-    "RunFolder": "run_folder",
-    "TrainingProgress": "progress",
-    "WarmupDecay": "schedule",
-    "adamw": "optimizers",
-    "pretrain_bert": "pretrain",
-    "write_report": "report",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on its first use (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'kpt.training' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"kpt.training.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """List the lazy names beside the loaded ones."""
-    return sorted(set(globals()) | set(__all__))
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "BertSettings": "kpt.training.pretrain",
+        "Checkpoints": "kpt.training.run_folder",
+        "MetricsLog": "kpt.training.metrics_log",
+        "RunFolder": "kpt.training.run_folder",
+        "TrainingProgress": "kpt.training.progress",
+        "WarmupDecay": "kpt.training.schedule",
+        "adamw": "kpt.training.optimizers",
+        "pretrain_bert": "kpt.training.pretrain",
+        "write_report": "kpt.training.report",
+    },
+)
