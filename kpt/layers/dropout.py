@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from kpt.errors import InputError
+
 __all__ = ["Dropout", "keep_mask", "random_words"]
 
 # The constants of "lowbias32", a mixing function of 32 bits with very little bias (Wellons 2018,
@@ -25,10 +27,19 @@ def shifted(words: Any, bits: int) -> Any:
     return ops.bitwise_and(ops.right_shift(words, bits), (1 << (32 - bits)) - 1)
 
 
-def random_words(count: int, seed: Any) -> Any:
-    """Return pseudo-random words: a mixing function of a counter and two seeds.
+def mixed(words: Any, key: Any) -> Any:
+    """Return words of which every bit depends on every bit of the given ones: lowbias32, with a key in its middle."""
+    words = ops.bitwise_xor(words, shifted(words, 16)) * signed(MIX_1) + key
+    words = ops.bitwise_xor(words, shifted(words, 15)) * signed(MIX_2)
+    return ops.bitwise_xor(words, shifted(words, 16))
 
-    Integer arithmetic alone, so that compilers fuse it into what uses it, and the same on every backend.
+
+def random_words(count: int, seed: Any) -> Any:
+    """Return pseudo-random words: a mixing function of a counter, which starts where the mixed seed says.
+
+    Integer arithmetic alone, so that compilers fuse it into what uses it, and the same on every backend. The seed is
+    mixed before the counter is: from seeds that differ by 1, as successive ones do, would else come words that are
+    correlated at the same place.
 
     Args:
         count: Number of words.
@@ -39,10 +50,8 @@ def random_words(count: int, seed: Any) -> Any:
 
     Source: Wellons 2018, "Prospecting for Hash Functions" (lowbias32).
     """
-    words = ops.arange(count, dtype="int32") * signed(GOLDEN) + seed[0]
-    words = ops.bitwise_xor(words, shifted(words, 16)) * signed(MIX_1) + seed[1]
-    words = ops.bitwise_xor(words, shifted(words, 15)) * signed(MIX_2)
-    return ops.bitwise_xor(words, shifted(words, 16))
+    start = mixed(seed[0] + seed[1] * signed(GOLDEN), 0)
+    return mixed(ops.arange(count, dtype="int32") * signed(GOLDEN) + start, seed[0])
 
 
 def keep_mask(shape: tuple[int, ...], rate: float, seed: Any) -> Any:
@@ -83,7 +92,7 @@ class Dropout(keras.layers.Layer):
         The same shape and dtype.
 
     Raises:
-        ValueError: If `rate` is not in `[0, 1)`.
+        InputError: If `rate` is not in `[0, 1)`.
 
     Source: Srivastava et al. 2014, "Dropout".
     """
@@ -91,7 +100,7 @@ class Dropout(keras.layers.Layer):
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 <= rate < 1:
-            raise ValueError(f"A dropout rate must lie in [0, 1), unlike {rate}.")
+            raise InputError(f"A dropout rate must lie in [0, 1), unlike {rate}.")
         self.rate, self.seed = rate, seed
         if rate > 0:
             self.seed_generator = keras.random.SeedGenerator(seed)
