@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kpt.errors import InputError
 from kpt.layers.dropout import Dropout
 from kpt.layers.initializers import truncated_normal
 from kpt.layers.positions import rotate
@@ -75,14 +76,14 @@ class SelfAttention(keras.layers.Layer):
         inputs: `[batch, length, width]`.
         attention_mask: Booleans `[batch, length]`, `True` at tokens; or a mask that broadcasts to
             `[batch, heads, length, length]`.
-        angles: Rotary angles, `[length, d_k / 2]` or `[batch, length, d_k / 2]`, from `RotaryPositions`; `None` for
-            no rotation.
+        rotations: Cosines and sines, `[length, d_k]` or `[batch, length, d_k]`, from `RotaryPositions`; `None` for no
+            rotation.
 
     Returns:
         `[batch, length, width]`.
 
     Raises:
-        ValueError: If `heads` does not divide the width.
+        InputError: If `heads` does not divide the width.
 
     Source: Vaswani et al. 2017, section 3.2.2.
     """
@@ -103,7 +104,7 @@ class SelfAttention(keras.layers.Layer):
     def build(self, inputs_shape: Any) -> None:
         width = inputs_shape[-1]
         if width % self.heads:
-            raise ValueError(f"{self.heads} heads do not divide a width of {width}; choose a divisor of {width}.")
+            raise InputError(f"{self.heads} heads do not divide a width of {width}; choose a divisor of {width}.")
         # One kernel [width, 3 width]: the columns of queries, then keys, then values, each head by head.
         self.qkv = keras.layers.Dense(
             3 * width,
@@ -123,12 +124,12 @@ class SelfAttention(keras.layers.Layer):
         self.output_projection.build(inputs_shape)
         self.probability_dropout = Dropout(self.dropout, dtype=self.dtype_policy, name="dropout")
 
-    def call(self, inputs: Any, attention_mask: Any = None, angles: Any = None, training: bool | None = None) -> Any:
+    def call(self, inputs: Any, attention_mask: Any = None, rotations: Any = None, training: bool | None = None) -> Any:
         length, width = ops.shape(inputs)[1], inputs.shape[-1]
         qkv = ops.reshape(self.qkv(inputs), (-1, length, 3, self.heads, width // self.heads))
         query, key, value = qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
-        if angles is not None:
-            query, key = rotate(query, angles), rotate(key, angles)
+        if rotations is not None:
+            query, key = rotate(query, rotations), rotate(key, rotations)
         if attention_mask is not None and len(attention_mask.shape) == 2:
             attention_mask = attention_mask[:, None, None, :]
         drops = bool(training) and self.dropout > 0

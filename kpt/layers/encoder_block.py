@@ -38,7 +38,7 @@ class EncoderBlock(keras.layers.Layer):
     Call arguments:
         inputs: `[batch, length, width]`.
         padding_mask: Booleans `[batch, length]`, `True` at tokens; or any mask that `SelfAttention` takes.
-        angles: Rotary angles, see `SelfAttention`.
+        rotations: From `RotaryPositions`, see `SelfAttention`.
 
     Returns:
         `[batch, length, width]`.
@@ -93,12 +93,12 @@ class EncoderBlock(keras.layers.Layer):
         for part in (self.attention, self.feed_forward, self.attention_norm, self.feed_forward_norm):
             part.build(inputs_shape)
 
-    def call(self, inputs: Any, padding_mask: Any = None, angles: Any = None, training: bool | None = None) -> Any:
+    def call(self, inputs: Any, padding_mask: Any = None, rotations: Any = None, training: bool | None = None) -> Any:
         def drop(x: Any) -> Any:
             return self.residual_dropout(x, training=training)
 
         def attend(x: Any) -> Any:
-            return drop(self.attention(x, attention_mask=padding_mask, angles=angles, training=training))
+            return drop(self.attention(x, attention_mask=padding_mask, rotations=rotations, training=training))
 
         if self.norm_first:
             x = inputs + attend(self.attention_norm(inputs))

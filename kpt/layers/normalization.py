@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from kpt.errors import InputError
+
 __all__ = ["NORMALIZATIONS", "normalization_layer"]
 
 NORMALIZATIONS = {
@@ -26,8 +28,8 @@ def normalization_layer(kind: str, epsilon: float, **kwargs: Any) -> keras.layer
         The layer.
 
     Raises:
-        ValueError: If `kind` is neither.
+        InputError: If `kind` is neither.
     """
     if kind not in NORMALIZATIONS:
-        raise ValueError(f"Unknown normalization {kind!r}; choose one of {', '.join(NORMALIZATIONS)}.")
+        raise InputError(f"Unknown normalization {kind!r}; choose one of {', '.join(NORMALIZATIONS)}.")
     return NORMALIZATIONS[kind](axis=-1, epsilon=epsilon, **kwargs)

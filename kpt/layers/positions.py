@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kpt.errors import InputError
 from kpt.layers.initializers import truncated_normal
 
 __all__ = ["LearnedPositions", "RotaryPositions", "SinusoidalPositions", "rotate", "sinusoids"]
@@ -27,24 +28,24 @@ def sinusoids(length: int, width: int, base: float = 10_000.0) -> np.ndarray:
         float32 `[length, width]`.
 
     Raises:
-        ValueError: If `width` is odd.
+        InputError: If `width` is odd.
 
     Source: Vaswani et al. 2017, section 3.5.
     """
     if width % 2:
-        raise ValueError(f"Sinusoidal positions pair sine and cosine, so the width must be even, not {width}.")
+        raise InputError(f"Sinusoidal positions pair sine and cosine, so the width must be even, not {width}.")
     angles = np.arange(length)[:, None] * base ** (-np.arange(0, width, 2) / width)
     return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(length, width).astype("float32")
 
 
-def rotate(inputs: Any, angles: Any) -> Any:
+def rotate(inputs: Any, rotations: Any) -> Any:
     r"""Rotate the pairs (i, i + depth/2) of each head's vector by the angle of its position.
 
     .. math:: (x_1, x_2) \to (x_1 \cos\theta - x_2 \sin\theta,\; x_2 \cos\theta + x_1 \sin\theta)
 
     Args:
         inputs: Queries or keys, `[batch, length, heads, depth]`.
-        angles: Radians, `[length, depth / 2]` or `[batch, length, depth / 2]`.
+        rotations: Cosines, then sines, `[length, depth]` or `[batch, length, depth]`, from `RotaryPositions`.
 
     Returns:
         `[batch, length, heads, depth]`, in the dtype of `inputs`. A product of a rotated query and a rotated key
@@ -52,17 +53,17 @@ def rotate(inputs: Any, angles: Any) -> Any:
 
     Source: Su et al. 2021, "RoFormer", equation 34, with the pairing of the halves that Llama and GPT-NeoX use.
     """
-    angles = ops.expand_dims(angles, -2)
-    cosine, sine = ops.cast(ops.cos(angles), inputs.dtype), ops.cast(ops.sin(angles), inputs.dtype)
+    cosine, sine = ops.split(ops.expand_dims(ops.cast(rotations, inputs.dtype), -2), 2, axis=-1)
     first, second = ops.split(inputs, 2, axis=-1)
     return ops.concatenate([first * cosine - second * sine, second * cosine + first * sine], axis=-1)
 
 
 @keras.saving.register_keras_serializable("kpt")
 class RotaryPositions(keras.layers.Layer):
-    r"""The angles by which rotary attention turns queries and keys: :math:`\theta_{t,i} = t \cdot base^{-2i/depth}`.
+    r"""Cosines and sines of the angles :math:`\theta_{t,i} = t \cdot base^{-2i/depth}` that rotary attention turns by.
 
-    One layer serves every block of a model, so the angles are computed once.
+    One layer serves every block of a model, so they are computed once. The angles themselves never leave the layer:
+    a layer in bfloat16 would round the angle of position 100 by a quarter of a radian, but its cosine by 0.002.
 
     Args:
         depth: Width of one head, even.
@@ -73,10 +74,10 @@ class RotaryPositions(keras.layers.Layer):
         positions: Integers `[batch, length]`; by default 0, 1, 2, ...
 
     Returns:
-        float32 radians, `[length, depth / 2]`, or `[batch, length, depth / 2]` where `positions` are given.
+        float32 `[length, depth]`, or `[batch, length, depth]` where `positions` are given: cosines, then sines.
 
     Raises:
-        ValueError: If `depth` is odd.
+        InputError: If `depth` is odd.
 
     Source: Su et al. 2021, "RoFormer: Enhanced Transformer with Rotary Position Embedding".
     """
@@ -84,18 +85,19 @@ class RotaryPositions(keras.layers.Layer):
     def __init__(self, depth: int, base: float = 10_000.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if depth % 2:
-            raise ValueError(f"Rotary positions turn pairs, so the width of a head must be even, not {depth}.")
+            raise InputError(f"Rotary positions turn pairs, so the width of a head must be even, not {depth}.")
         self.depth, self.base = depth, base
 
     def call(self, inputs: Any, positions: Any = None) -> Any:
         if positions is None:
             positions = ops.arange(ops.shape(inputs)[1], dtype="float32")
         frequencies = self.base ** (-np.arange(0, self.depth, 2, dtype="float32") / self.depth)
-        return ops.expand_dims(ops.cast(positions, "float32"), -1) * frequencies.astype("float32")
+        angles = ops.expand_dims(ops.cast(positions, "float32"), -1) * frequencies.astype("float32")
+        return ops.concatenate([ops.cos(angles), ops.sin(angles)], axis=-1)
 
     def compute_output_spec(self, inputs: Any, positions: Any = None) -> Any:
         lead = (inputs.shape[1],) if positions is None else tuple(positions.shape)
-        return keras.KerasTensor((*lead, self.depth // 2), dtype="float32")
+        return keras.KerasTensor((*lead, self.depth), dtype="float32")
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "depth": self.depth, "base": self.base}
@@ -116,7 +118,7 @@ class LearnedPositions(keras.layers.Layer):
         `[batch, length, width]`: the inputs plus the positions' vectors.
 
     Raises:
-        ValueError: If the length is over `maximum_length`.
+        InputError: If the length is over `maximum_length`.
 
     Source: Devlin et al. 2018, "BERT", section 3.
     """
@@ -159,7 +161,7 @@ class SinusoidalPositions(keras.layers.Layer):
         `[batch, length, width]`.
 
     Raises:
-        ValueError: If the length is over `maximum_length` or the width is odd.
+        InputError: If the length is over `maximum_length` or the width is odd.
 
     Source: Vaswani et al. 2017, section 3.5.
     """
@@ -188,10 +190,10 @@ def check_length(length: int | None, maximum_length: int) -> None:
         maximum_length: Number of positions of the model.
 
     Raises:
-        ValueError: If `length` is over `maximum_length`.
+        InputError: If `length` is over `maximum_length`.
     """
     if length is not None and length > maximum_length:
-        raise ValueError(
+        raise InputError(
             f"A sequence of {length} tokens is longer than the model's {maximum_length} positions; "
             "shorten the sequences or build the model with a larger maximum_length."
         )
