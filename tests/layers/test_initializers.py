@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kpt.layers import truncated_normal
+from tests.numbers import array
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_a_normal_distribution_cut_at_two_deviations(scale: float) -> None:
+    values = array(truncated_normal(scale)((400, 500))) / (0.02 * scale)
+    assert np.abs(values).max() <= 2.0
+    assert np.abs(values).max() > 1.999
+    assert values.mean() == pytest.approx(0.0, abs=0.01)
+    assert values.std() == pytest.approx(0.8796, abs=0.005)  # of a standard normal cut at 2
+
+
+def test_each_call_gives_a_fresh_one() -> None:
+    assert truncated_normal() is not truncated_normal()
+    assert not np.array_equal(array(truncated_normal()((4, 4))), array(truncated_normal()((4, 4))))

@@ -1,0 +1,164 @@
+"""BERT's parts in float64 numpy, from the papers: what the layers are compared with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+Weights = Mapping[str, np.ndarray]
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def relu(x: np.ndarray) -> np.ndarray:
+    return np.maximum(x, 0)
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    return x * 0.5 * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))
+
+
+def silu(x: np.ndarray) -> np.ndarray:
+    return x / (1 + np.exp(-x))
+
+
+def layer_norm(x: np.ndarray, gamma: Any = 1.0, beta: Any = 0.0, epsilon: float = 1e-12) -> np.ndarray:
+    centred = x - x.mean(axis=-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + epsilon) * gamma + beta
+
+
+def rms_norm(x: np.ndarray, scale: Any = 1.0, epsilon: float = 1e-12) -> np.ndarray:
+    return x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + epsilon) * scale
+
+
+def attention(
+    query: np.ndarray, key: np.ndarray, value: np.ndarray, mask: Any = None, keep: Any = None, rate: float = 0.0
+) -> np.ndarray:
+    """softmax(Q K' / sqrt(d)) V with [batch, length, heads, depth]; `keep` is a mask of dropout."""
+    query, key, value = (x.astype("float64").transpose(0, 2, 1, 3) for x in (query, key, value))
+    scores = query @ key.transpose(0, 1, 3, 2) / math.sqrt(query.shape[-1])
+    if mask is not None:
+        scores = np.where(mask, scores, -1e30)
+    probabilities = softmax(scores)
+    if keep is not None:
+        probabilities = probabilities * keep / (1 - rate)
+    return (probabilities @ value).transpose(0, 2, 1, 3)
+
+
+def rotated(x: np.ndarray, base: float = 10_000.0) -> np.ndarray:
+    """RoFormer's rotation of [batch, length, heads, depth], one pair (i, i + depth / 2) after the other."""
+    out = np.array(x, "float64")
+    half = x.shape[-1] // 2
+    for position in range(x.shape[1]):
+        for i in range(half):
+            angle = position * base ** (-2 * i / x.shape[-1])
+            first, second = x[:, position, :, i], x[:, position, :, i + half]
+            out[:, position, :, i] = first * math.cos(angle) - second * math.sin(angle)
+            out[:, position, :, i + half] = second * math.cos(angle) + first * math.sin(angle)
+    return out
+
+
+def self_attention(x: np.ndarray, weights: Weights, heads: int, mask: Any = None, rotary: bool = False) -> np.ndarray:
+    """Multi-head attention, head by head; mask [batch, query or 1, key]."""
+    width = x.shape[-1]
+    depth = width // heads
+    zero = np.zeros(3 * width)
+    parts = []
+    for head in range(heads):
+        columns = slice(head * depth, (head + 1) * depth)
+        query, key, value = (
+            (x @ kernel[:, columns] + bias[columns])[:, :, None]
+            for kernel, bias in zip(
+                np.split(weights["qkv/kernel"], 3, axis=1), np.split(weights.get("qkv/bias", zero), 3), strict=True
+            )
+        )
+        if rotary:
+            query, key = rotated(query), rotated(key)
+        parts.append(attention(query, key, value, None if mask is None else mask[:, None])[:, :, 0])
+    return np.concatenate(parts, axis=-1) @ weights["output/kernel"] + weights.get("output/bias", 0.0)
+
+
+def feed_forward(x: np.ndarray, weights: Weights, activation: Any = gelu, gated: bool = False) -> np.ndarray:
+    hidden = x @ weights["hidden/kernel"] + weights.get("hidden/bias", 0.0)
+    if gated:
+        gate, hidden = np.split(hidden, 2, axis=-1)
+        hidden = activation(gate) * hidden
+    else:
+        hidden = activation(hidden)
+    return hidden @ weights["output/kernel"] + weights.get("output/bias", 0.0)
+
+
+def below(weights: Weights, prefix: str) -> dict[str, np.ndarray]:
+    """The weights of one part, without its name."""
+    return {path.removeprefix(f"{prefix}/"): value for path, value in weights.items() if path.startswith(f"{prefix}/")}
+
+
+def encoder_block(
+    x: np.ndarray,
+    weights: Weights,
+    heads: int,
+    mask: Any = None,
+    norm_first: bool = False,
+    norm: Any = layer_norm,
+    rotary: bool = False,
+    activation: Any = gelu,
+    gated: bool = False,
+    epsilon: float = 1e-12,
+) -> np.ndarray:
+    def attend(x: np.ndarray) -> np.ndarray:
+        return self_attention(x, below(weights, "attention"), heads, mask, rotary)
+
+    def transform(x: np.ndarray) -> np.ndarray:
+        return feed_forward(x, below(weights, "feed_forward"), activation, gated)
+
+    def normalize(x: np.ndarray, name: str) -> np.ndarray:
+        return norm(x, **below(weights, name), epsilon=epsilon)
+
+    if norm_first:
+        x = x + attend(normalize(x, "attention_norm"))
+        return x + transform(normalize(x, "feed_forward_norm"))
+    x = normalize(x + attend(x), "attention_norm")
+    return normalize(x + transform(x), "feed_forward_norm")
+
+
+def encoder(
+    token_ids: np.ndarray,
+    segment_ids: np.ndarray | None,
+    mask: np.ndarray,
+    weights: Weights,
+    depth: int,
+    heads: int,
+    norm_first: bool = False,
+    rotary: bool = False,
+    scale_embedding: bool = False,
+    **block: Any,
+) -> tuple[np.ndarray, np.ndarray]:
+    """BERT: its sequence [batch, length, width] and its pooled vectors [batch, width]."""
+    norm = block.get("norm", layer_norm)
+    epsilon = block.get("epsilon", 1e-12)
+    x = weights["token_embedding/embeddings"][token_ids]
+    if scale_embedding:
+        x = x * math.sqrt(x.shape[-1])
+    if segment_ids is not None:
+        x = x + weights["segment_embedding/embeddings"][segment_ids]
+    if not rotary:
+        x = x + weights["positions/embeddings"][: token_ids.shape[1]]
+    if not norm_first:
+        x = norm(x, **below(weights, "embedding_norm"), epsilon=epsilon)
+    for index in range(depth):
+        x = encoder_block(x, below(weights, f"block_{index}"), heads, mask[:, None], norm_first, rotary=rotary, **block)
+    if norm_first:
+        x = norm(x, **below(weights, "final_norm"), epsilon=epsilon)
+    return x, np.tanh(x[:, 0] @ weights["pooler/dense/kernel"] + weights["pooler/dense/bias"])
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Minus the logarithm of the softmax at the labels."""
+    logits = logits.astype("float64")
+    return -np.log(np.take_along_axis(softmax(logits), labels[..., None], axis=-1)[..., 0])
