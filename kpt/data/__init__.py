@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kpt.data.pairs import SentencePairs
 from kpt.data.prepare import prepare
 from kpt.data.segments import Segments
 from kpt.data.store import TokenStore
+from kpt.lazy import lazy_names
 
 if TYPE_CHECKING:
     from kpt.data.batches import Batches
 
 __all__ = ["Batches", "Segments", "SentencePairs", "TokenStore", "prepare"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "Batches":
-        from kpt.data.batches import Batches
-
-        return Batches
-    raise AttributeError(f"module 'kpt.data' has no attribute {name!r}")
+__getattr__, __dir__ = lazy_names(__name__, {"Batches": "kpt.data.batches"})
