@@ -1,0 +1,133 @@
+"""A pre-trained model as a TensorFlow SavedModel that takes text."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import kpt
+from kpt.errors import InputError
+from kpt.export.versions import version_folder
+from kpt.files import atomic_folder, check_writable_folder, write_json
+
+if TYPE_CHECKING:
+    from kpt.objectives import Pretrainer
+    from kpt.text import WordPieceTokenizer
+
+__all__ = ["saved_model"]
+
+SHORTEST = 5  # [CLS] a [SEP] b [SEP]
+
+
+def saved_model(
+    pretrainer: Pretrainer,
+    tokenizer: WordPieceTokenizer,
+    folder: str | os.PathLike[str],
+    *,
+    length: int | None = None,
+    top_k: int = 5,
+    version: int | None = None,
+) -> Path:
+    """Write a model, with its tokenizer in the graph, as the next version in a folder that TensorFlow Serving serves.
+
+    To be loaded the SavedModel needs tensorflow and tensorflow_text; nothing in it is Keras's or kpt's. The version
+    appears complete or not at all, and none is ever replaced. A model on JAX or PyTorch is exported by a process of its
+    own on TensorFlow.
+
+    Signatures, each for any number of texts n; every output has n rows:
+
+    - `serving_default`: `texts` string [n] to `pooled` float32 [n, width] (if the model has a pooler) and `mean`
+      float32 [n, width], the mean of the vectors of all tokens, [CLS] and [SEP] included.
+    - `fill_mask`, if the model has `MaskedLM`: `texts` string [n], in which `[MASK]` stands for what is to be guessed,
+      to `tokens` string, `probabilities` float32 and `token_ids` int32, [n, m, k] each, for m masks the k most probable
+      pieces of the vocabulary, most probable first (`##s` continues a word); and `mask_count` int32 [n]. m is the
+      largest count of the batch, and at least 1; where a text has fewer masks, or none, stand "", 0 and the id of
+      [PAD].
+    - `next_sentence`, if the model has `NextSentence`: `first` string [n] and `second` string [n] to `probability`
+      float32 [n], that the second follows the first.
+
+    Text is tokenized as in training. What is over the length is cut: the end of a single text (masks in it are not
+    counted), and of a pair the end of whichever is longer, token by token. Batches are padded to their longest text.
+
+    Args:
+        pretrainer: the model.
+        tokenizer: the tokenizer that it was trained with.
+        folder: the model's folder, such as `saved_models/bert`; made if it is missing.
+        length: tokens of a sequence at most, special tokens included; by default the model's maximum length.
+        top_k: guesses for each mask.
+        version: number of the version; by default 1 more than the highest.
+
+    Returns:
+        The path of the version's folder. `assets.extra/kpt.json` in it says what was exported.
+
+    Raises:
+        InputError: the tokenizer is not the model's, the length is over the model's, a number is not positive, the
+            version exists, the folder cannot be written, or TensorFlow or TensorFlow Text is not installed.
+
+    Example:
+        >>> kpt.export.saved_model(pretrainer, tokenizer, "saved_models/bert")  # doctest: +SKIP
+        PosixPath('saved_models/bert/1')
+    """
+    length = check_length(pretrainer.backbone, length)
+    if top_k < 1:
+        raise InputError(f"top_k is {top_k}; give 1 or more guesses for a mask")
+    vocabulary_size = pretrainer.backbone.vocabulary_size
+    if tokenizer.vocabulary.size != vocabulary_size:
+        raise InputError(
+            f"the tokenizer has {tokenizer.vocabulary.size} pieces and the model {vocabulary_size}; "
+            "give the tokenizer that the model was trained with"
+        )
+    for module in ("tensorflow", "tensorflow_text"):
+        if find_spec(module) is None:
+            raise InputError(f"a SavedModel is written by TensorFlow, and {module} is not installed; install it")
+    target = version_folder(folder, version)
+
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        from kpt.export.tensorflow_process import export_in_process
+
+        check_writable_folder(folder)
+        return export_in_process(pretrainer, tokenizer, target, length, top_k)
+
+    import tensorflow as tf
+
+    from kpt.export.signatures import ServedModel
+
+    served = ServedModel(pretrainer, tokenizer, length, top_k)
+    with atomic_folder(target) as temporary:
+        tf.saved_model.save(served, os.fspath(temporary), signatures=served.functions)
+        (temporary / "assets.extra").mkdir()
+        write_json(
+            temporary / "assets.extra" / "kpt.json",
+            {
+                "kpt": kpt.__version__,
+                "signatures": list(served.functions),
+                "vocabulary_size": vocabulary_size,
+                "width": pretrainer.backbone.width,
+                "length": length,
+                "top_k": top_k,
+                "mask": tokenizer.vocabulary.tokens[tokenizer.vocabulary.mask_id],
+                "tokenizer": {"fingerprint": tokenizer.fingerprint, **tokenizer.options},
+            },
+        )
+    return target
+
+
+def check_length(backbone: object, length: int | None) -> int:
+    """Return the length to export, by default the model's.
+
+    Raises:
+        InputError: the length is too short for a pair of texts or over the model's, or the model does not say its own.
+    """
+    longest: int | None = getattr(backbone, "maximum_length", None)
+    if length is None:
+        if longest is None:
+            raise InputError("the model has no maximum_length; give the length to export it with")
+        return longest
+    if length < SHORTEST or (longest is not None and length > longest):
+        limit = "" if longest is None else f" and at most the model's {longest}"
+        raise InputError(f"length is {length}; give at least {SHORTEST}{limit}")
+    return length

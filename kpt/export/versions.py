@@ -1,0 +1,45 @@
+"""The version folders of a served model: a positive integer each, of which TensorFlow Serving takes the highest."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from kpt.errors import InputError
+
+__all__ = ["next_version", "version_folder"]
+
+
+def next_version(folder: str | os.PathLike[str]) -> int:
+    """Return 1 more than the highest version in a model's folder; 1 if it has none or does not exist.
+
+    Names that are no integers, such as the temporary folder of an export, are no versions.
+
+    Example:
+        >>> next_version("no such folder")
+        1
+    """
+    path = Path(folder)
+    names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
+    return max((int(name) for name in names if re.fullmatch("[0-9]+", name)), default=0) + 1
+
+
+def version_folder(folder: str | os.PathLike[str], version: int | None = None) -> Path:
+    """Return the path of a new version, which nothing has been written to.
+
+    Args:
+        folder: the model's folder.
+        version: its number; by default the next.
+
+    Raises:
+        InputError: the version is not positive or is there already.
+    """
+    if version is None:
+        version = next_version(folder)
+    if version < 1:
+        raise InputError(f"version is {version}; give 1 or more")
+    path = Path(folder) / str(version)
+    if path.exists():
+        raise InputError(f"{path} exists already, and a served version must not change; give another version")
+    return path
