@@ -54,6 +54,8 @@ class EncodingPool:
         self._setting = pickle.dumps((tokenizer, split))
         self._own = threading.local()
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._starting = threading.Lock()
+        self._closed = False
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="encoding")
 
     def submit(self, texts: Sequence[str]) -> Future[EncodedDocuments]:
@@ -63,8 +65,10 @@ class EncodingPool:
     def close(self) -> None:
         """End the processes, whatever they are doing."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for process in list(self._processes):
-            process.kill()
+        with self._starting:
+            self._closed = True
+            for process in self._processes:
+                process.kill()
         self._threads.shutdown(wait=True)
         for process in self._processes:
             process.wait()
@@ -93,14 +97,17 @@ class EncodingPool:
             "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
             "TOKENIZERS_PARALLELISM": "false",  # a process a core, a thread a process
         }
-        process = subprocess.Popen(
-            [sys.executable, "-c", _COMMAND],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            process_group=0 if sys.platform != "win32" else None,  # Ctrl-C is for the caller, who ends the workers
-        )
-        self._processes.append(process)
+        with self._starting:
+            if self._closed:
+                raise RuntimeError("the pool is closed")
+            process = subprocess.Popen(
+                [sys.executable, "-c", _COMMAND],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=environment,
+                process_group=0 if sys.platform != "win32" else None,  # Ctrl-C is for the caller, who ends the workers
+            )
+            self._processes.append(process)
         assert process.stdin and process.stdout
         try:
             _send(process.stdin, self._setting)

@@ -170,7 +170,7 @@ def test_a_killed_run_leaves_no_store_no_worker_and_nothing_after_the_next_run(t
 def test_an_interrupted_run_cleans_up(tmp_path: Path) -> None:
     run, workers = start_slow_prepare(tmp_path)
     run.send_signal(signal.SIGINT)
-    _, error = run.communicate(timeout=60)
+    _, error = run.communicate()
     assert error.rstrip().endswith("KeyboardInterrupt") and error.count("Traceback") == 1
     wait_until_gone(workers)
     assert names(tmp_path) == ["tokenizer"]

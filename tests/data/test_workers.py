@@ -76,6 +76,16 @@ def test_closing_ends_busy_workers() -> None:
     assert all(process.poll() is not None for process in pool._processes)
 
 
+def test_closing_at_any_moment_ends_all() -> None:
+    for delay in (0.0, 0.001, 0.01, 0.1):
+        pool = EncodingPool(TOKENIZER, split_sentences, 2)
+        futures = [pool.submit(TEXTS) for _ in range(4)]
+        time.sleep(delay)
+        pool.close()
+        assert all(future.done() for future in futures)
+        assert all(process.poll() is not None for process in pool._processes)
+
+
 def test_a_worker_that_dies_is_reported() -> None:
     pool = EncodingPool(TOKENIZER, end_the_process, 1)
     try:
