@@ -17,9 +17,8 @@ from kpt.text.wordpiece_folder import read_folder, write_folder
 from kpt.text.wordpiece_training import learn_pieces
 
 if TYPE_CHECKING:
-    import tensorflow as tf
-
     from kpt.text.document import Document
+    from kpt.text.wordpiece_graph import GraphWordPiece
 
 
 class Ragged(NamedTuple):
@@ -95,9 +94,8 @@ class WordPieceTokenizer:
             InputError: the corpus cannot give exactly that many pieces; the message says how many it can.
 
         Example:
-            >>> tokenizer = WordPieceTokenizer.train(["low lower lowest"] * 3, 20)
-            >>> tokenizer.vocabulary.tokens[-1]
-            'lowe'
+            >>> WordPieceTokenizer.train(["low lower lowest"] * 3, 21).vocabulary.tokens[-2:]
+            ('lo', 'low')
         """
         pieces = learn_pieces(
             corpus,
@@ -183,8 +181,8 @@ class WordPieceTokenizer:
         vocabulary, options = read_folder(folder)
         return cls(vocabulary, **options)
 
-    def in_graph(self, *, literal_mask: bool = False) -> tf.Module:
-        """Return the same tokenization in TensorFlow operations: string [n] to ragged int32 ids, for a SavedModel."""
+    def in_graph(self, *, literal_mask: bool = False) -> GraphWordPiece:
+        """Return the same tokenization as a `tf.Module` of TensorFlow operations: string [n] to ragged int32 ids."""
         from kpt.text.wordpiece_graph import GraphWordPiece
 
         return GraphWordPiece(self.vocabulary, literal_mask=literal_mask, **self.options)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kpt.text.clean import replace_surrogates
 from kpt.text.vocabulary import Vocabulary
 from kpt.text.wordpiece_folder import MAXIMUM_WORD_CHARACTERS
-from kpt.text.wordpiece_training import replace_surrogates
 from kpt.text.wordpiece_words import WordTable
 
 if TYPE_CHECKING:
@@ -91,8 +91,6 @@ class OfflineEncoder:
         return encode
 
     def _graph_encoder(self, literal_mask: bool) -> _BatchEncoder:
-        import tensorflow as tf
-
         from kpt.text.wordpiece_graph import GraphWordPiece
 
         graph = GraphWordPiece(
@@ -102,14 +100,9 @@ class OfflineEncoder:
             literal_mask=literal_mask,
         )
 
-        def encode_batch(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-            with tf.device("CPU"):
-                ids = graph(tf.constant(texts, tf.string))
-                return ids.values.numpy(), ids.row_lengths().numpy()
-
         def encode(batches: Iterable[list[str]]) -> list[tuple[np.ndarray, np.ndarray]]:
             with ThreadPoolExecutor(os.cpu_count()) as pool:
-                return list(pool.map(encode_batch, batches))
+                return list(pool.map(graph.encode, batches))
 
         return encode
 

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from kpt.errors import InputError
 from kpt.text.character_tables import (
     ALONE,
     CODE_POINTS,
@@ -22,6 +23,7 @@ from kpt.text.vocabulary import CONTINUATION_PREFIX, Vocabulary
 from kpt.text.wordpiece_folder import MAXIMUM_WORD_CHARACTERS
 
 _PAGE = 256
+_MAXIMUM_PIECE_BYTES = 256
 # Private-use characters, which no normalised text has.
 _MASK = "\U000f0000"
 _UNMATCHED = "\U000f0001"
@@ -95,6 +97,12 @@ class GraphWordPiece(tf.Module):
             tf.reduce_all(simple), lambda: self._encode_simple(texts), lambda: self._encode_mixed(texts, simple)
         )
         return tf.RaggedTensor.from_row_splits(values, row_splits, validate=False)
+
+    def encode(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ids of all texts, int32 [n], and the number of ids of each text, int64 [len(texts)]."""
+        with tf.device("CPU"):
+            ids = self(tf.constant(texts, tf.string))
+            return ids.values.numpy(), ids.row_lengths().numpy()
 
     def _encode_simple(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         ids = self._of_texts.tokenize(tf.strings.lower(texts) if self._lowercase else texts)
@@ -171,6 +179,12 @@ def _matchable(vocabulary: Vocabulary, tables: CharacterTables) -> list[str]:
         codes = np.frombuffer(characters.encode("utf-32-le", "surrogatepass"), np.uint32)
         in_word = len(codes) > 1 or vocabulary.continuation[i]
         possible = tables.possible[codes].all() and not (in_word and alone[codes].any())
+        possible &= len(codes) <= MAXIMUM_WORD_CHARACTERS
+        if possible and len(characters.encode()) > _MAXIMUM_PIECE_BYTES:
+            raise InputError(
+                f"the piece with id {i} has {len(characters.encode())} bytes and TensorFlow Text takes at most "
+                f"{_MAXIMUM_PIECE_BYTES}; remove it from the vocabulary"
+            )
         tokens.append(token if possible and i not in vocabulary.special_ids else f"{_UNMATCHED}{i}")
     tokens[vocabulary.mask_id] = _MASK
     return tokens

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from kpt.errors import InputError
+from kpt.text.clean import replace_surrogates
 from kpt.text.vocabulary import CONTINUATION_PREFIX, SPECIAL_TOKENS
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 _UNCOVERED = 1e-4
 #: A vocabulary that cannot spell this share of the characters is refused.
 _LEAST_COVERED = 0.99
+# Nothing is learned from longer words, so that every piece fits into the 256 bytes that TensorFlow Text allows it.
+_LONGEST_WORD = 63
+_LONG_RUN = re.compile(rf"\S{{{_LONGEST_WORD + 1},}}")
 
 
 def learn_pieces(
@@ -53,7 +58,7 @@ def learn_pieces(
     with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
         one_pass = iter(corpus) is corpus
         counts: Counter[str] = Counter()
-        for text in _texts(corpus):
+        for text in _texts(corpus, normalizer, pre_tokenizer):
             counts.update(text)
             if one_pass:
                 spool.write(json.dumps(text) + "\n")
@@ -70,7 +75,7 @@ def learn_pieces(
             continuing_subword_prefix=CONTINUATION_PREFIX,
             show_progress=progress,
         )
-        texts = (json.loads(line) for line in spool) if one_pass else _texts(corpus)
+        texts = (json.loads(line) for line in spool) if one_pass else _texts(corpus, normalizer, pre_tokenizer)
         tokenizer.train_from_iterator(texts, trainer)
     vocabulary = tokenizer.get_vocab(with_added_tokens=False)
     pieces = sorted(vocabulary, key=vocabulary.__getitem__)
@@ -82,19 +87,23 @@ def learn_pieces(
     return pieces
 
 
-def _texts(corpus: Iterable[str | Document]) -> Iterator[str]:
+def _texts(
+    corpus: Iterable[str | Document],
+    normalizer: tokenizers.normalizers.Normalizer,
+    pre_tokenizer: tokenizers.pre_tokenizers.PreTokenizer,
+) -> Iterator[str]:
+    """The texts without the words that are too long to learn from."""
+
+    def words(run: re.Match[str]) -> str:
+        split = pre_tokenizer.pre_tokenize_str(normalizer.normalize_str(run[0]))
+        return " ".join(word for word, _ in split if len(word) <= _LONGEST_WORD)
+
     for document in corpus:
         text = document if isinstance(document, str) else document.text
-        yield replace_surrogates(text)
-
-
-def replace_surrogates(text: str) -> str:
-    """Return the text with U+FFFD in place of each lone surrogate, which no encoding can hold."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
+        text = text if text.isascii() else replace_surrogates(text)
+        if max(map(len, text.split()), default=0) > _LONGEST_WORD:
+            text = _LONG_RUN.sub(words, text)
+        yield text
 
 
 def _character_pieces(
@@ -109,7 +118,7 @@ def _character_pieces(
     for character, count in counts.items():
         for c in normalizer.normalize_str(character):
             normal[c] += count
-    forms = {c: _forms(c, pre_tokenizer) for c in normal}
+    forms = {c: _forms(c, normalizer, pre_tokenizer) for c in normal}
     ranked = sorted((c for c in normal if forms[c]), key=lambda c: (-normal[c], c))
     if not ranked:
         raise InputError("the corpus has no text to learn pieces from; give one that is not empty")
@@ -134,7 +143,11 @@ def _character_pieces(
     return [*SPECIAL_TOKENS.values(), *kept, *continuing][:vocabulary_size]
 
 
-def _forms(character: str, pre_tokenizer: tokenizers.pre_tokenizers.PreTokenizer) -> list[str]:
+def _forms(
+    character: str,
+    normalizer: tokenizers.normalizers.Normalizer,
+    pre_tokenizer: tokenizers.pre_tokenizers.PreTokenizer,
+) -> list[str]:
     """The pieces a character needs: none for white space, one for what stands alone, else two."""
-    words = len(pre_tokenizer.pre_tokenize_str(f"a{character}a"))
+    words = len(pre_tokenizer.pre_tokenize_str(normalizer.normalize_str(f"a{character}a")))
     return {1: [character, CONTINUATION_PREFIX + character], 2: [], 3: [character]}[words]
