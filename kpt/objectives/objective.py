@@ -39,7 +39,7 @@ def weighted_mean(values: Any, weights: Any) -> Any:
     Returns:
         A scalar.
     """
-    return ops.sum(values * weights) / ops.maximum(ops.sum(weights), 1.0)
+    return ops.sum(ops.multiply(values, weights)) / ops.maximum(ops.sum(weights), 1.0)
 
 
 class Objective(keras.layers.Layer):
