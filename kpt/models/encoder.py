@@ -67,7 +67,7 @@ class Encoder(keras.Model):
     Example:
         >>> encoder = Encoder(vocabulary_size=100, width=32, depth=2, heads=4, maximum_length=16)
         >>> encoder.count_params()
-        30368
+        30304
 
     Source: Devlin et al. 2018, "BERT: Pre-training of Deep Bidirectional Transformers".
     """

@@ -53,8 +53,8 @@ def encoder_config(size: str) -> dict[str, Any]:
     It differs from `bert_config` of the same size in five ways. Token embeddings are multiplied by the root of the
     width, and there are no segment embeddings: a vector that all tokens share learns so fast that it drowns small
     token embeddings within the first hundred steps, and the model then stays with the tokens' frequencies. Positions
-    are rotary, so they add nothing to the embeddings either. The normalization stands before each part of a block. There
-    is no dropout. `benchmarks/pretraining.py` measures what this buys.
+    are rotary, so they add nothing to the embeddings either. The normalization stands before each part of a block.
+    There is no dropout. `benchmarks/pretraining.py` measures what this buys.
 
     Args:
         size: As in `bert_config`.

@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
-from kpt.errors import InputError
 from kpt.data import Batches
+from kpt.errors import InputError
 from kpt.objectives.objective import Objective
 
 __all__ = ["Pretrainer"]
@@ -39,7 +39,9 @@ class Pretrainer(keras.Model):
         InputError: If two objectives have one name, or the backbone lacks what a head needs.
 
     Example:
-        >>> encoder = kpt.Encoder(vocabulary_size=100, width=32, depth=2, heads=4)
+        >>> from kpt.models import Encoder
+        >>> from kpt.objectives import MaskedLM, NextSentence
+        >>> encoder = Encoder(vocabulary_size=100, width=32, depth=2, heads=4)
         >>> pretrainer = Pretrainer(encoder, [MaskedLM(), NextSentence()])
         >>> pretrainer.compile(optimizer="adamw")
     """
