@@ -36,7 +36,8 @@ lint: .venv/lint.stamp
 	$(BIN)/mypy
 
 bench: .venv/bench.stamp
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.data
+	$(BIN)/python -m benchmarks.pretraining
 
 clean:
 	rm -rf .venv demo
@@ -58,6 +59,6 @@ clean:
 	$(PIP_INSTALL) --editable '.[lint]'
 	@touch $@
 
-.venv/bench.stamp: .venv/base.stamp
+.venv/bench.stamp: .venv/test.stamp
 	$(PIP_INSTALL) --editable '.[benchmarks]'
 	@touch $@
