@@ -225,7 +225,9 @@ def build_model(vocabulary_size: int, settings: BertSettings) -> Pretrainer:
     ]
     model = Pretrainer(encoder, objectives)
     recipe = OPTIMIZERS[settings.architecture] | {"learning_rate": settings.peak}
-    model.compile(optimizer=adamw(steps=settings.steps, warmup_steps=settings.warmup_steps, **recipe))
+    optimizer = adamw(steps=settings.steps, warmup_steps=settings.warmup_steps, **recipe)
+    # Keras leaves XLA off on TensorFlow's CPU, where it makes a step a third faster; the batches' shapes are fixed.
+    model.compile(optimizer=optimizer, jit_compile=True if keras.backend.backend() == "tensorflow" else "auto")
     return model
 
 
