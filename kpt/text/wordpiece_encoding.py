@@ -32,8 +32,8 @@ _BatchEncoder = Callable[[Iterable[list[str]]], list[tuple[np.ndarray, np.ndarra
 class OfflineEncoder:
     """Encodes texts with the table of words or, once there is much to do, with the graph.
 
-    The table (`kpt.text.wordpiece_words`) is there at once. The graph (`kpt.text.wordpiece_graph`) is about twice as fast
-    on English but takes seconds to load and build. It is used from `GRAPH_FROM_CHARACTERS` on, if the process has
+    The table (`kpt.text.wordpiece_words`) is there at once. The graph (`kpt.text.wordpiece_graph`) is about twice as
+    fast on English but takes seconds to load and build. It is used from `GRAPH_FROM_CHARACTERS` on, if the process has
     TensorFlow loaded anyway and is a main one: TensorFlow can hang in a forked process. Both give the same ids.
 
     Args:
