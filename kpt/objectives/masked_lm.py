@@ -85,7 +85,7 @@ class MaskedLM(Objective):
             backbone.vocabulary_size,
             normalization=getattr(backbone, "normalization", "layer_norm"),
             dtype=self.dtype_policy,
-            name="head",
+            name=f"{self.name}_head",
         )
         self.head.build((None, None, backbone.width))
         self.built = True

@@ -43,7 +43,9 @@ class NextSentence(Objective):
         """
         if "pooled" not in backbone.output:
             raise InputError("NextSentence needs the backbone's pooled output; build the encoder with pooler=True.")
-        self.head = keras.layers.Dense(2, kernel_initializer=truncated_normal(), dtype=self.dtype_policy, name="head")
+        self.head = keras.layers.Dense(
+            2, kernel_initializer=truncated_normal(), dtype=self.dtype_policy, name=f"{self.name}_head"
+        )
         self.head.build((None, backbone.width))
         self.built = True
 

@@ -45,8 +45,9 @@ def weighted_mean(values: Any, weights: Any) -> Any:
 class Objective(keras.layers.Layer):
     """A pre-training objective: it owns the corruption of its examples, its head, its loss and its metrics.
 
-    A subclass says in `required` which keys of a batch its loss needs and overrides `corrupt`, `build`, `call` and
-    `losses_and_hits`. It sees the backbone's outputs, never its class.
+    A subclass says in `required` which keys of a batch its loss needs and overrides `corrupt`, `build_head`, `call` and
+    `losses_and_hits`. It sees the backbone's outputs, never its class. The name of its head contains its own: Keras on
+    PyTorch clears no gradient of a weight whose path another weight of the model has, and so adds it up.
 
     Args:
         weight: Factor on the objective's loss in the sum that is trained.
