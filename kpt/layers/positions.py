@@ -91,8 +91,8 @@ class RotaryPositions(keras.layers.Layer):
     def call(self, inputs: Any, positions: Any = None) -> Any:
         if positions is None:
             positions = ops.arange(ops.shape(inputs)[1], dtype="float32")
-        frequencies = self.base ** (-np.arange(0, self.depth, 2, dtype="float32") / self.depth)
-        angles = ops.expand_dims(ops.cast(positions, "float32"), -1) * frequencies.astype("float32")
+        frequencies = ops.convert_to_tensor(self.base ** (-np.arange(0, self.depth, 2) / self.depth), dtype="float32")
+        angles = ops.expand_dims(ops.cast(positions, "float32"), -1) * frequencies
         return ops.concatenate([ops.cos(angles), ops.sin(angles)], axis=-1)
 
     def compute_output_spec(self, inputs: Any, positions: Any = None) -> Any:
