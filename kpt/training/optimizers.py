@@ -8,10 +8,26 @@ import keras
 
 from kpt.training.schedule import WarmupDecay
 
-__all__ = ["UNDECAYED", "adamw"]
+__all__ = ["UNDECAYED", "SelectiveAdamW", "adamw"]
 
 # Parts of the names of weights that are not decayed: biases and the scales and offsets of normalizations.
 UNDECAYED = ("bias", "gamma", "beta", "scale")
+
+# The class that `keras.optimizers.AdamW()` really makes: on PyTorch one that updates all weights at once.
+_AdamW: Any = type(keras.optimizers.AdamW.__new__(keras.optimizers.AdamW))
+
+
+@keras.saving.register_keras_serializable("kpt")
+class SelectiveAdamW(_AdamW):
+    """Keras's AdamW with weight decay on matrices and embeddings, but not on biases and normalizations.
+
+    Keras does not save what `exclude_from_weight_decay` was told; this class leaves the same weights undecayed after
+    loading. Its arguments are those of `keras.optimizers.AdamW`.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.exclude_from_weight_decay(var_names=list(UNDECAYED))
 
 
 def adamw(
@@ -25,7 +41,7 @@ def adamw(
     beta_2: float = 0.999,
     epsilon: float = 1e-6,
     **kwargs: Any,
-) -> keras.optimizers.AdamW:
+) -> SelectiveAdamW:
     """Return Keras's AdamW as BERT is trained with it.
 
     Warm-up, then decay of the learning rate; weight decay on matrices and embeddings but not on biases and
@@ -47,13 +63,13 @@ def adamw(
         An optimizer for `compile`.
 
     Raises:
-        ValueError: If the warm-up does not fit into the steps.
+        InputError: If the warm-up does not fit into the steps.
 
     Source: Loshchilov and Hutter 2017, "Decoupled Weight Decay Regularization"; Devlin et al. 2018, appendix A.2.
     """
     if warmup_steps is None:
         warmup_steps = min(10_000, steps // 10)
-    optimizer = keras.optimizers.AdamW(
+    return SelectiveAdamW(
         WarmupDecay(learning_rate, steps, warmup_steps, decay=decay),
         weight_decay=weight_decay,
         beta_1=beta_1,
@@ -62,5 +78,3 @@ def adamw(
         global_clipnorm=clip_norm,
         **kwargs,
     )
-    optimizer.exclude_from_weight_decay(var_names=list(UNDECAYED))
-    return optimizer

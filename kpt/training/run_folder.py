@@ -6,6 +6,9 @@ import json
 import os
 import re
 import shutil
+import struct
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,19 @@ from kpt.text import WordPieceTokenizer
 __all__ = ["Checkpoints", "RunFolder"]
 
 _STEP = re.compile(r"step-(\d+)")
+
+# What zipfile, h5py and Keras raise for a file that is cut, altered, or none of Keras's.
+_UNREADABLE = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    EOFError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class RunFolder:
@@ -78,8 +94,16 @@ class RunFolder:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The settings as `create` was given them."""
-        return dict(json.loads((self.path / "config.json").read_text(encoding="utf-8")))
+        """The settings as `create` was given them.
+
+        Raises:
+            InputError: If the file is damaged.
+        """
+        path = self.path / "config.json"
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path} cannot be read ({error}); start the run anew") from error
 
     @property
     def tokenizer(self) -> WordPieceTokenizer:
@@ -130,8 +154,7 @@ class RunFolder:
             step = int(model.optimizer.iterations)
         (self.path / "checkpoints").mkdir(exist_ok=True)
         target = self.checkpoint(step)
-        shutil.rmtree(target, ignore_errors=True)
-        with atomic_folder(target) as temporary:
+        with atomic_folder(target, overwrite=True) as temporary:
             model.save(temporary / "model.keras")
         for old in self.steps[:-keep]:
             shutil.rmtree(self.checkpoint(old), ignore_errors=True)
@@ -158,13 +181,14 @@ class RunFolder:
             have = ", ".join(map(str, self.steps))
             raise InputError(f"{self.path} has no checkpoint after {step} steps; it has those after {have}")
         # The classes that a file may name have to be registered before it is read.
+        import kpt.models
         import kpt.objectives
-        import kpt.training.optimizers
+        import kpt.training.optimizers  # noqa: F401
 
         try:
             return keras.saving.load_model(path, compile=compile, safe_mode=True)
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except _UNREADABLE as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise InputError(f"{path} cannot be read ({reason}); take another checkpoint of the run") from error
 
 

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kpt.errors import InputError
+
 __all__ = ["WarmupDecay"]
 
 
@@ -30,7 +32,7 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         floor: The last rate as a share :math:`f` of the peak.
 
     Raises:
-        ValueError: If `decay` is unknown or there are not fewer warm-up steps than steps.
+        InputError: If `decay` is unknown or there are not fewer warm-up steps than steps.
 
     Source: Devlin et al. 2018, appendix A.2; Loshchilov and Hutter 2016, "SGDR".
     """
@@ -40,9 +42,9 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
     ) -> None:
         super().__init__()
         if decay not in ("linear", "cosine", "constant"):
-            raise ValueError(f"Unknown decay {decay!r}; choose linear, cosine or constant.")
+            raise InputError(f"Unknown decay {decay!r}; choose linear, cosine or constant.")
         if not 0 <= warmup_steps < steps:
-            raise ValueError(f"{warmup_steps} warm-up steps do not fit into {steps} steps; take fewer.")
+            raise InputError(f"{warmup_steps} warm-up steps do not fit into {steps} steps; take fewer.")
         self.peak, self.steps, self.warmup_steps = float(peak), int(steps), int(warmup_steps)
         self.decay, self.floor = decay, float(floor)
 

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from kpt.errors import InputError
+from kpt.models import Encoder
+from kpt.objectives import MaskedLM, NextSentence, Pretrainer
+from kpt.training.optimizers import SelectiveAdamW, adamw
+from tests.numbers import array
+
+
+def decayed_share(optimizer: SelectiveAdamW, normalization: str) -> dict[str, float]:
+    """What a step with no gradient leaves of each weight, by the path of the weight."""
+    encoder = Encoder(7, width=4, depth=1, heads=2, normalization=normalization, maximum_length=5)
+    model = Pretrainer(encoder, [MaskedLM(), NextSentence()])
+    weights = model.trainable_variables
+    for weight in weights:
+        weight.assign(np.ones(weight.shape))
+    optimizer.build(weights)
+    optimizer.apply([keras.ops.zeros(weight.shape) for weight in weights])
+    shares = {weight.path: np.unique(array(weight.value)) for weight in weights}
+    assert all(len(share) == 1 for share in shares.values())
+    return {path: float(share[0]) for path, share in shares.items()}
+
+
+@pytest.mark.parametrize("normalization", ["layer_norm", "rms_norm"])
+@pytest.mark.parametrize("loaded", [False, True], ids=["new", "loaded"])
+def test_biases_and_normalizations_do_not_decay(normalization: str, loaded: bool) -> None:
+    optimizer = adamw(0.1, steps=10, warmup_steps=0, weight_decay=0.5)
+    if loaded:
+        optimizer = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
+    shares = decayed_share(optimizer, normalization)
+    decayed = {path for path, share in shares.items() if share == pytest.approx(0.95)}
+    assert decayed == {
+        "token_embedding/embeddings",
+        "segment_embedding/embeddings",
+        "positions/embeddings",
+        "block_0/attention/qkv/kernel",
+        "block_0/attention/output/kernel",
+        "block_0/feed_forward/hidden/kernel",
+        "block_0/feed_forward/output/kernel",
+        "pooler/dense/kernel",
+        "masked_lm_head/transform/kernel",
+        "next_sentence_head/kernel",
+    }
+    assert {share for path, share in shares.items() if path not in decayed} == {1.0}
+
+
+def test_steps_are_adamws_after_clipping() -> None:
+    weight = keras.Variable(np.array([1.0, -2.0], np.float32), name="kernel")
+    optimizer = adamw(0.1, steps=100, warmup_steps=2, weight_decay=0.01, beta_1=0.9, beta_2=0.99, epsilon=1e-6)
+    optimizer.build([weight])
+    expected, first, second = np.array([1.0, -2.0]), np.zeros(2), np.zeros(2)
+    for step, (gradient, clipped) in enumerate([([30.0, 40.0], [0.6, 0.8]), ([0.3, -0.4], [0.3, -0.4])], start=1):
+        optimizer.apply([keras.ops.convert_to_tensor(np.array(gradient, np.float32))])
+        rate = 0.1 * step / 2
+        first = 0.9 * first + 0.1 * np.array(clipped)
+        second = 0.99 * second + 0.01 * np.array(clipped) ** 2
+        expected = expected * (1 - rate * 0.01)
+        expected -= rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.99**step)) + 1e-6)
+        np.testing.assert_allclose(array(weight.value), expected, rtol=2e-5)
+
+
+def test_the_defaults() -> None:
+    config = adamw(1e-3, steps=50).get_config()
+    schedule = config.pop("learning_rate")["config"]
+    assert schedule == {"peak": 1e-3, "steps": 50, "warmup_steps": 5, "decay": "linear", "floor": 0.0}
+    wanted = {"weight_decay": 0.01, "global_clipnorm": 1.0, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-6}
+    assert {name: config[name] for name in wanted} == wanted
+    warmup = adamw(1e-3, steps=1_000_000).get_config()["learning_rate"]["config"]["warmup_steps"]
+    assert warmup == 10_000
+    assert adamw(1e-3, steps=50, clip_norm=None).global_clipnorm is None
+    assert adamw(1e-3, steps=50, use_ema=True).use_ema
+
+
+def test_it_is_as_fast_as_keras_own() -> None:
+    # On PyTorch Keras gives its own optimizers a variant that updates all weights at once.
+    assert isinstance(adamw(1e-3, steps=10), type(keras.optimizers.AdamW()))
+
+
+def test_a_warm_up_that_does_not_fit() -> None:
+    with pytest.raises(InputError, match="10 warm-up steps do not fit into 10 steps; take fewer"):
+        adamw(1e-3, steps=10, warmup_steps=10)
