@@ -42,7 +42,7 @@ def functional(made: Any, case: Case) -> keras.Model:
         name: keras.Input(value.shape[1:], dtype=value.dtype.name, name=name) for name, value in case.inputs.items()
     }
     outputs = tree.flatten(case.call(made, inputs))
-    policy = keras.dtype_policies.get(made.dtype_policy)
+    policy = getattr(made, "encoder_policy", made.dtype_policy)
     return keras.Model(inputs, [keras.layers.Dense(1, dtype=policy)(output) for output in outputs])
 
 
@@ -106,6 +106,7 @@ def check_bfloat16(case: Case, folder: Path) -> None:
 def check_gradients(case: Case, folder: Path) -> None:
     model = case.model(case.make(), case)
     weights = model.trainable_variables
+    assert len({weight.path for weight in weights}) == len(weights)  # Keras on PyTorch knows weights by their paths
     for weight, gradient in zip(weights, gradients(lambda: loss_of(model, case), weights), strict=True):
         assert gradient is not None, f"no gradient reaches {weight.path}"
         assert np.isfinite(array(gradient)).all() and np.abs(array(gradient)).max() > 0, weight.path

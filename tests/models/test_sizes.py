@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import pytest
+
+from kpt.errors import InputError
+from kpt.models import SIZES, Encoder, bert_config, encoder_config
+
+# google-research/bert at a vocabulary of 30,522, with 512 positions, two segments and the pooler.
+PUBLISHED = {
+    "tiny": 4_385_920,
+    "mini": 11_170_560,
+    "small": 28_763_648,
+    "medium": 41_373_184,
+    "base": 109_482_240,
+    "large": 335_141_888,
+}
+VOCABULARY = 30_522
+
+
+def by_formula(depth: int, width: int) -> int:
+    embeddings = (VOCABULARY + 512 + 2) * width + 2 * width  # tokens, positions, segments; normalization
+    attention = 4 * (width * width + width) + 2 * width  # queries, keys, values, output; normalization
+    feed_forward = (width * 4 * width + 4 * width) + (4 * width * width + width) + 2 * width
+    return embeddings + depth * (attention + feed_forward) + width * width + width
+
+
+@pytest.mark.parametrize("size", PUBLISHED)
+def test_the_published_parameter_counts(size: str) -> None:
+    config = bert_config(size)
+    assert by_formula(config["depth"], config["width"]) == PUBLISHED[size]
+    # The embedding grows by a row with each entry and the stack by a block: two small models say what each costs.
+    shallow, deeper = (Encoder(1, **{**config, "depth": depth}).count_params() for depth in (1, 2))
+    blocks = (config["depth"] - 1) * (deeper - shallow)
+    assert shallow + blocks + (VOCABULARY - 1) * config["width"] == PUBLISHED[size]
+
+
+def test_tiny_in_full() -> None:
+    assert Encoder(VOCABULARY, **bert_config("tiny")).count_params() == 4_385_920
+
+
+def test_the_sizes() -> None:
+    assert {size: (config["depth"], config["width"], config["heads"]) for size, config in configs().items()} == {
+        "tiny": (2, 128, 2),
+        "mini": (4, 256, 4),
+        "small": (4, 512, 8),
+        "medium": (8, 512, 8),
+        "base": (12, 768, 12),
+        "large": (24, 1024, 16),
+    }
+
+
+def configs() -> dict[str, dict]:
+    return {size: bert_config(size) for size in SIZES}
+
+
+def test_the_recipe_for_small_corpora() -> None:
+    assert encoder_config("mini") == {
+        "depth": 4,
+        "width": 256,
+        "heads": 4,
+        "positions": "rotary",
+        "scale_embedding": True,
+        "segments": 0,
+        "norm_first": True,
+        "dropout": 0.0,
+        "epsilon": 1e-6,
+    }
+
+
+@pytest.mark.parametrize("config", [bert_config, encoder_config])
+def test_an_unknown_size(config: object) -> None:
+    with pytest.raises(InputError, match=r"no size 'bsae': choose one of tiny, .*, large; did you mean 'base'"):
+        config("bsae")
+    with pytest.raises(
+        InputError, match=r"There is no size '7b': choose one of tiny, mini, small, medium, base, large$"
+    ):
+        config("7b")

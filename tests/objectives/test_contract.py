@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kpt.objectives import MaskedLM, NextSentence, Pretrainer
+from tests.batches import random_batch, tiny_encoder
+from tests.contract import CHECKS, Case, classes_of
+
+BATCH = random_batch()
+
+
+def pretrainer(**options: Any) -> Pretrainer:
+    """A pre-training model; its precision is that of its parts."""
+    objectives = [MaskedLM(rate=0.2, **options), NextSentence(weight=0.5, **options)]
+    return Pretrainer(tiny_encoder(dropout=0.1, **options), objectives)
+
+
+def under(objective: Any, case: Case) -> Pretrainer:
+    """A backbone that gives the objective just what it reads, so that a gradient reaches every weight."""
+    options = {"dtype": objective.dtype_policy, "pooler": isinstance(objective, NextSentence)}
+    return Pretrainer(tiny_encoder(**options), [objective])
+
+
+def built(objective: Any, tensors: Any) -> Any:
+    """The logits for made-up vectors of the sequence, with a head of its own."""
+    model = under(objective, CASES["MaskedLM"])
+    names = {name: tensors[name] for name in model.backbone.input}
+    return objective(model.backbone(names), tensors, project=lambda x: model.backbone.token_embedding(x, reverse=True))
+
+
+CASES = {
+    "MaskedLM": Case(
+        lambda **k: MaskedLM(rate=0.2, predictions=3, whole_words=True, weight=2.0, name="words", **k),
+        BATCH,
+        built,
+        under,
+        self_labelled=True,
+    ),
+    "NextSentence": Case(
+        lambda **k: NextSentence(weight=0.5, name="follows", **k), BATCH, built, under, self_labelled=True
+    ),
+    "Pretrainer": Case(pretrainer, BATCH, model=lambda model, case: model, self_labelled=True),
+}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("case", CASES)
+def test_contract(case: str, check: str, tmp_path: Path) -> None:
+    CHECKS[check](CASES[case], tmp_path)
+
+
+def test_every_objective_is_under_contract() -> None:
+    assert {case.split()[0] for case in CASES} == classes_of("kpt.objectives")
