@@ -8,6 +8,7 @@ from kpt.layers.heads import MaskedLMHead, Pooler, gather_positions
 from kpt.layers.initializers import truncated_normal
 from kpt.layers.normalization import normalization_layer
 from kpt.layers.positions import LearnedPositions, RotaryPositions, SinusoidalPositions, rotate, sinusoids
+from kpt.layers.segments import SegmentEmbedding
 
 __all__ = [
     "Dropout",
@@ -17,6 +18,7 @@ __all__ = [
     "MaskedLMHead",
     "Pooler",
     "RotaryPositions",
+    "SegmentEmbedding",
     "SelfAttention",
     "SinusoidalPositions",
     "gather_positions",

@@ -68,6 +68,7 @@ class RotaryPositions(keras.layers.Layer):
     Args:
         depth: Width of one head, even.
         base: The largest wavelength divided by 2 pi.
+        maximum_length: Longest sequence that is taken; by default any.
 
     Call arguments:
         inputs: A tensor whose second axis is the length, such as token ids `[batch, length]`.
@@ -77,18 +78,20 @@ class RotaryPositions(keras.layers.Layer):
         float32 `[length, depth]`, or `[batch, length, depth]` where `positions` are given: cosines, then sines.
 
     Raises:
-        InputError: If `depth` is odd.
+        InputError: If `depth` is odd, or the length is over `maximum_length`.
 
     Source: Su et al. 2021, "RoFormer: Enhanced Transformer with Rotary Position Embedding".
     """
 
-    def __init__(self, depth: int, base: float = 10_000.0, **kwargs: Any) -> None:
+    def __init__(self, depth: int, base: float = 10_000.0, maximum_length: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if depth % 2:
             raise InputError(f"Rotary positions turn pairs, so the width of a head must be even, not {depth}.")
-        self.depth, self.base = depth, base
+        self.depth, self.base, self.maximum_length = depth, base, maximum_length
 
     def call(self, inputs: Any, positions: Any = None) -> Any:
+        if self.maximum_length is not None:
+            check_length(inputs.shape[1], self.maximum_length)
         if positions is None:
             positions = ops.arange(ops.shape(inputs)[1], dtype="float32")
         frequencies = ops.convert_to_tensor(self.base ** (-np.arange(0, self.depth, 2) / self.depth), dtype="float32")
@@ -100,7 +103,7 @@ class RotaryPositions(keras.layers.Layer):
         return keras.KerasTensor((*lead, self.depth), dtype="float32")
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "depth": self.depth, "base": self.base}
+        return {**super().get_config(), "depth": self.depth, "base": self.base, "maximum_length": self.maximum_length}
 
 
 @keras.saving.register_keras_serializable("kpt")

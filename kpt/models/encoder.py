@@ -13,6 +13,7 @@ from kpt.layers import (
     LearnedPositions,
     Pooler,
     RotaryPositions,
+    SegmentEmbedding,
     SinusoidalPositions,
     normalization_layer,
     truncated_normal,
@@ -97,6 +98,9 @@ class Encoder(keras.Model):
     ) -> None:
         if positions not in POSITIONS:
             raise InputError(f"Unknown positions {positions!r}; choose one of {', '.join(POSITIONS)}.")
+        for name, value in (("vocabulary_size", vocabulary_size), ("width", width), ("depth", depth), ("heads", heads)):
+            if value < 1:
+                raise InputError(f"{name} is {value}; give 1 or more.")
         if width % heads:
             raise InputError(f"{heads} heads do not divide a width of {width}; choose a divisor of {width}.")
         feed_forward_width = feed_forward_width or 4 * width
@@ -120,13 +124,12 @@ class Encoder(keras.Model):
             x = x * width**0.5
         if segments:
             inputs["segment_ids"] = keras.Input((None,), dtype="int32", name="segment_ids")
-            segment_embedding = keras.layers.Embedding(
-                segments, width, embeddings_initializer=truncated_normal(), dtype=policy, name="segment_embedding"
-            )
-            x = x + segment_embedding(inputs["segment_ids"])
+            x = x + SegmentEmbedding(segments, width, dtype=policy, name="segment_embedding")(inputs["segment_ids"])
         rotations = None
         if positions == "rotary":
-            rotations = RotaryPositions(width // heads, name="positions")(inputs["token_ids"])
+            rotations = RotaryPositions(width // heads, maximum_length=maximum_length, name="positions")(
+                inputs["token_ids"]
+            )
         else:
             table = LearnedPositions if positions == "learned" else SinusoidalPositions
             x = table(maximum_length, dtype=policy, name="positions")(x)

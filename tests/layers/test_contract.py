@@ -15,6 +15,7 @@ from kpt.layers import (
     MaskedLMHead,
     Pooler,
     RotaryPositions,
+    SegmentEmbedding,
     SelfAttention,
     SinusoidalPositions,
 )
@@ -101,6 +102,9 @@ CASES = {
         lambda **k: RotaryPositions(4, base=100.0, **k),
         {"x": np.zeros((3, 5), np.int32), "positions": np.array([[4, 3, 2, 1, 0]] * 3, np.int32)},
         lambda layer, tensors: layer(tensors["x"], positions=tensors["positions"]),
+    ),
+    "SegmentEmbedding": Case(
+        lambda **k: SegmentEmbedding(3, 4, **k), {"x": np.array([[0, 2], [1, 1]], np.int32)}, on_x
     ),
     "SelfAttention": Case(
         lambda **k: SelfAttention(2, dropout=0.2, **k),
