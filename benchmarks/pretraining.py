@@ -1,6 +1,6 @@
 """BERT pre-training side by side with keras-hub and Hugging Face: speed, and held-out loss over tokens and time.
 
-    python -m benchmarks.pretraining --data ../shared/data --out pretraining.json
+    python -m benchmarks.pretraining --data FOLDER --out pretraining.json
 
 All sides see the same batches of the same token store. Each runs in a process of its own that waits while another has
 its turn, so that the machine's noise falls on all of them alike; only ratios within one run mean anything.
@@ -33,7 +33,6 @@ SETTINGS: dict[str, Any] = {
     "length": 128,
     "batch_size": 32,
     "steps": 3000,
-    "warmup_steps": 100,
     "vocabulary_size": 8000,
     "learning_rate": 5e-4,
     "recipe_learning_rate": 1.5e-3,
@@ -45,10 +44,11 @@ TINY: dict[str, Any] = {
     "length": 32,
     "batch_size": 4,
     "steps": 4,
-    "warmup_steps": 1,
     "vocabulary_size": 600,
     "evaluation_batches": 2,
 }
+#: The corpora of `--data`: reviews with `cv` numbers in their ids, speeches, and WikiText-2's validation part.
+FILES = ("movie_reviews.jsonl", "speeches.jsonl", "wikitext2-valid.txt")
 BACKENDS = ("tensorflow", "tensorflow jit", "jax", "torch")
 
 
@@ -240,16 +240,14 @@ def plot(result: dict[str, Any], path: Path) -> None:
     figure.savefig(path, dpi=130)
 
 
-def make_store(data: Path, folder: Path, base: dict[str, Any], tiny: bool) -> Path:
+def make_store(data: Path | None, folder: Path, base: dict[str, Any], tiny: bool) -> Path:
     """Write the token store that all sides read: reviews' training split, speeches and WikiText-2's validation part."""
-    files = [data / name for name in ("movie_reviews.jsonl", "speeches.jsonl", "wikitext2-valid.txt")]
     documents: list[Document]
-    if not tiny and all(file.is_file() for file in files):
+    if data is not None and not tiny:
+        files = [data / name for name in FILES]
         reviews = [each for each in Corpus(files[0]) if int(str(each.id).split("_")[0].removeprefix("cv")) < 700]
         documents = [*reviews, *Corpus(files[1]), *Corpus(files[2], documents="wikitext")]
     else:
-        if not tiny:
-            print(f"{data} lacks {', '.join(f.name for f in files)}: using the documentation corpus", file=sys.stderr)
         documents = list(documentation(["json", "kpt"] if tiny else None))
     tokenizer = WordPieceTokenizer.train(documents, base["vocabulary_size"])
     prepare(documents, tokenizer, folder)
@@ -291,7 +289,7 @@ def show(result: dict[str, Any], console: Console) -> None:
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """Run the benchmark; return what is written to `--out`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the corpora")
+    parser.add_argument("--data", type=Path, help=f"folder with {', '.join(FILES)} (default: the documentation corpus)")
     parser.add_argument("--out", type=Path, default=Path("pretraining.json"), help="JSON to write; the plot beside it")
     parser.add_argument("--parts", nargs="+", choices=("speed", "quality"), default=["speed", "quality"])
     parser.add_argument("--steps", type=int, help=f"steps of the quality part (default {SETTINGS['steps']})")

@@ -69,8 +69,7 @@ def optimizer(side: Side, learning_rate: float, **options: Any) -> Any:
     """Return AdamW with BERT's schedule, which both Keras sides are given, or with other options."""
     from kpt.training.optimizers import adamw
 
-    steps = side.settings["steps"]
-    return adamw(learning_rate, steps, min(steps // 10, side.settings["warmup_steps"]), **options)
+    return adamw(learning_rate, side.settings["steps"], **options)
 
 
 def fitted(model: Any, convert: Callable[[Batch], tuple[Any, ...]]) -> Callable[[list[Batch]], None]:
@@ -193,8 +192,7 @@ def hugging_face_model(side: Side) -> tuple[Any, Any]:
     )
     model = BertForPreTraining(config)
     adam = torch.optim.AdamW(model.parameters(), lr=settings["learning_rate"], eps=1e-6, weight_decay=0.01)
-    warmup = min(settings["steps"] // 10, settings["warmup_steps"])
-    schedule = get_linear_schedule_with_warmup(adam, warmup, settings["steps"])
+    schedule = get_linear_schedule_with_warmup(adam, settings["steps"] // 10, settings["steps"])
     half = settings["precision"] == "mixed_bfloat16"
 
     def inputs(batch: Batch) -> dict[str, Any]:

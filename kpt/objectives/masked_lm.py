@@ -52,6 +52,8 @@ class MaskedLM(Objective):
         super().__init__(weight=weight, name=name, **kwargs)
         if not 0 < rate < 1:
             raise InputError(f"The masking rate must lie between 0 and 1, not at {rate}; BERT's is 0.15.")
+        if predictions is not None and predictions < 1:
+            raise InputError(f"predictions is {predictions}; give 1 slot or more, or None for enough of them.")
         self.rate, self.predictions, self.whole_words = rate, predictions, whole_words
 
     def corrupt(

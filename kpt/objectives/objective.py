@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kpt.errors import InputError
 from kpt.text import Vocabulary
 
 __all__ = ["Objective", "token_cross_entropy", "weighted_mean"]
@@ -52,6 +54,9 @@ class Objective(keras.layers.Layer):
     Args:
         weight: Factor on the objective's loss in the sum that is trained.
         name: Name under which loss and metrics are logged.
+
+    Raises:
+        InputError: If the weight is negative or no number.
     """
 
     required: ClassVar[tuple[str, ...]] = ()
@@ -59,6 +64,8 @@ class Objective(keras.layers.Layer):
 
     def __init__(self, weight: float = 1.0, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name or self.default_name, **kwargs)
+        if not 0 <= weight < math.inf:
+            raise InputError(f"The weight of an objective is {weight}; give a number from 0 up.")
         self.weight = weight
         self.loss_metric = keras.metrics.Mean(name=f"{self.name}_loss")
         self.accuracy_metric = keras.metrics.Mean(name=f"{self.name}_accuracy")

@@ -127,6 +127,8 @@ def test_outputs_and_inputs_follow_the_arguments() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"heads": 0}, "heads is 0; give 1 or more"),
+        ({"depth": -3}, "depth is -3; give 1 or more"),
         ({"heads": 3}, "3 heads do not divide a width of 8; choose a divisor of 8"),
         ({"positions": "alibi"}, "Unknown positions 'alibi'; choose one of learned, sinusoidal, rotary"),
         ({"normalization": "batch"}, "Unknown normalization 'batch'; choose one of layer_norm, rms_norm"),
@@ -139,8 +141,8 @@ def test_bad_arguments(options: dict[str, Any], message: str) -> None:
         tiny_encoder(**options)
 
 
-def test_a_sequence_over_the_positions() -> None:
+@pytest.mark.parametrize("positions", ["learned", "sinusoidal", "rotary"])
+def test_a_sequence_over_the_positions(positions: str) -> None:
     longer = {name: np.concatenate([value, value], axis=1) for name, value in INPUTS.items()}
     with pytest.raises(ValueError, match="A sequence of 18 tokens is longer than the model's 9 positions"):
-        tiny_encoder()(longer)
-    assert array(tiny_encoder(positions="rotary")(longer)["sequence"]).shape == (4, 18, 8)
+        tiny_encoder(positions=positions)(longer)

@@ -90,3 +90,8 @@ def test_corruption_is_mask_tokens_with_the_arguments() -> None:
 def test_impossible_rates(rate: float) -> None:
     with pytest.raises(InputError, match=f"The masking rate must lie between 0 and 1, not at {rate}"):
         MaskedLM(rate=rate)
+
+
+def test_no_slots() -> None:
+    with pytest.raises(InputError, match="predictions is 0; give 1 slot or more"):
+        MaskedLM(predictions=0)

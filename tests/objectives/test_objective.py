@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from kpt.errors import InputError
 from kpt.objectives import Objective, token_cross_entropy, weighted_mean
 from tests import reference
 from tests.numbers import array, normal
@@ -46,3 +47,9 @@ def test_an_objective_changes_nothing_by_itself() -> None:
     for method in (objective.call, objective.losses_and_hits):
         with pytest.raises(NotImplementedError):
             method({}, {})
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+def test_impossible_weights(weight: float) -> None:
+    with pytest.raises(InputError, match=f"The weight of an objective is {weight}; give a number from 0 up"):
+        Objective(weight=weight)
