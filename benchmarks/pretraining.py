@@ -248,7 +248,7 @@ def make_store(data: Path | None, folder: Path, base: dict[str, Any], tiny: bool
         reviews = [each for each in Corpus(files[0]) if int(str(each.id).split("_")[0].removeprefix("cv")) < 700]
         documents = [*reviews, *Corpus(files[1]), *Corpus(files[2], documents="wikitext")]
     else:
-        documents = list(documentation(["json", "kpt"] if tiny else None))
+        documents = list(documentation(["rich"] if tiny else None))
     tokenizer = WordPieceTokenizer.train(documents, base["vocabulary_size"])
     prepare(documents, tokenizer, folder)
     return folder

@@ -185,6 +185,10 @@ class Encoder(keras.Model):
         self.maximum_length, self.segments, self.normalization = maximum_length, segments, normalization
         self.encoder_policy = policy
 
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        # Keras takes a dict with other keys by the order of its values; a batch has labels beside the inputs.
+        return super().call({name: inputs[name] for name in self.input}, training=training)
+
     def get_config(self) -> dict[str, Any]:
         return {
             **self.arguments,

@@ -58,8 +58,7 @@ class Pretrainer(keras.Model):
         self.built = True
 
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> dict[str, Any]:
-        features = {name: inputs[name] for name in self.backbone.input}
-        outputs = self.backbone(features, training=training)
+        outputs = self.backbone({name: inputs[name] for name in self.backbone.input}, training=training)
 
         def project(hidden: Any) -> Any:
             return self.backbone.token_embedding(hidden, reverse=True)

@@ -136,7 +136,8 @@ def test_a_reader_that_stops_reading_is_no_error() -> None:
 
 def test_an_interrupt_is_one_sentence() -> None:
     code = (
-        "import sys, time; from kpt.cli import main, prepare\n"
+        "import signal, sys, time; from kpt.cli import main, prepare\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         "def run(arguments, output):\n    print('ready', file=sys.stderr, flush=True)\n    time.sleep(60)\n"
         "prepare.run = run; sys.exit(main.main(sys.argv[1:]))"
     )

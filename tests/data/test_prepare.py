@@ -114,9 +114,10 @@ def test_only_a_store_is_overwritten(tmp_path: Path) -> None:
 
 
 SLOW_PREPARE = """
-import sys, time
+import signal, sys, time
 from kpt.data import prepare
 from kpt.text import WordPieceTokenizer
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 def corpus():
     yield from ["w5 w6 w7"] * 20_000
     print("ready", flush=True)

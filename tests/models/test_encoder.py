@@ -146,3 +146,15 @@ def test_a_sequence_over_the_positions(positions: str) -> None:
     longer = {name: np.concatenate([value, value], axis=1) for name, value in INPUTS.items()}
     with pytest.raises(ValueError, match="A sequence of 18 tokens is longer than the model's 9 positions"):
         tiny_encoder(positions=positions)(longer)
+
+
+def test_what_else_a_batch_has_is_left_aside() -> None:
+    encoder = tiny_encoder(segments=0)
+    expected = array(encoder({name: INPUTS[name] for name in encoder.input})["sequence"])
+    batch = {"a": INPUTS["token_ids"], **INPUTS, "next_sentence_labels": np.zeros(4, np.int32)}
+    np.testing.assert_array_equal(array(encoder(batch)["sequence"]), expected)
+
+
+def test_a_missing_input_is_named() -> None:
+    with pytest.raises(ValueError, match='Missing data for input "segment_ids"'):
+        tiny_encoder()({name: INPUTS[name] for name in ("token_ids", "padding_mask")})
