@@ -98,6 +98,10 @@ class MaskedLM(Objective):
         """Return logits `[batch, slots, vocabulary]`."""
         return self.head(outputs["sequence"], inputs["mask_positions"], project=project)
 
+    def compute_output_spec(self, outputs: Any, inputs: Any, project: Any = None, **_: Any) -> Any:
+        shape = (*inputs["mask_positions"].shape, self.head.vocabulary_size)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
+
     def losses_and_hits(self, inputs: Mapping[str, Any], predictions: Any) -> tuple[Any, Any, Any]:
         """Return losses, hits and weights, `[batch, slots]` each."""
         labels = inputs["mask_labels"]

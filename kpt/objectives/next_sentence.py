@@ -55,6 +55,9 @@ class NextSentence(Objective):
         """Return logits `[batch, 2]`."""
         return self.head(outputs["pooled"])
 
+    def compute_output_spec(self, outputs: Any, inputs: Any, project: Any = None, **_: Any) -> Any:
+        return keras.KerasTensor((outputs["pooled"].shape[0], 2), dtype=self.compute_dtype)
+
     def losses_and_hits(self, inputs: Mapping[str, Any], predictions: Any) -> tuple[Any, Any, Any]:
         """Return losses, hits and weights, `[batch]` each."""
         labels = inputs["next_sentence_labels"]
