@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,13 +125,14 @@ def corpus_from(arguments: argparse.Namespace) -> Corpus | DocumentationCorpus:
     return text.Corpus(arguments.files, documents=arguments.documents, text_field=arguments.text_field)
 
 
-def check_out(folder: Path, marker: str, *, overwrite: bool) -> None:
+def check_out(folder: Path, marker: str, *, overwrite: bool, written_as: str | None = None) -> None:
     """Make sure, before long work, that a folder can be written and holds nothing that would be lost.
 
     Args:
         folder: where the work will go.
         marker: the file by which an earlier result of the same verb is known.
         overwrite: whether such a result may be replaced.
+        written_as: what the marker, a JSON object, has under `format`; None takes any file of its name.
 
     Raises:
         InputError: it holds something, or cannot be written.
@@ -142,5 +144,15 @@ def check_out(folder: Path, marker: str, *, overwrite: bool) -> None:
         return
     if not (folder / marker).exists():
         raise InputError(f"the folder {folder} holds something else (it has no {marker}); choose another --out")
+    if written_as is not None and format_of(folder / marker) != written_as:
+        raise InputError(f"the folder {folder} holds something else (its {marker} is not ours); choose another --out")
     if not overwrite:
         raise InputError(f"the folder {folder} is not empty; choose another --out, or add --overwrite to replace it")
+
+
+def format_of(path: Path) -> str | None:
+    """What a JSON file says that it is, under `format`; None where it says nothing."""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["format"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None

@@ -74,7 +74,6 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Train, evaluate and report."""
     load_backend(arguments.backend)
     from kpt.training.pretrain import BertSettings, pretrain_bert
-    from kpt.training.progress import TrainingProgress
 
     settings = BertSettings(
         size=arguments.size,
@@ -91,16 +90,12 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         seed=arguments.seed,
     )
     if not arguments.resume:
-        check_out(arguments.out, "config.json", overwrite=arguments.overwrite)
-    progress = TrainingProgress(settings.steps, tokens_per_step=settings.batch_size * settings.length)
-    try:
-        return pretrain_bert(
-            arguments.data,
-            arguments.out,
-            settings,
-            resume=arguments.resume,
-            overwrite=arguments.overwrite,
-            callbacks=[progress],
-        )
-    finally:
-        progress.close()
+        check_out(arguments.out, "config.json", overwrite=arguments.overwrite, written_as="kpt-run")
+    return pretrain_bert(
+        arguments.data,
+        arguments.out,
+        settings,
+        resume=arguments.resume,
+        overwrite=arguments.overwrite,
+        progress=True,
+    )

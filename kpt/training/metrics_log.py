@@ -150,6 +150,7 @@ def learning_rates(model: Any) -> Callable[[int], float | None]:
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
         return lambda step: None
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # that of a LossScaleOptimizer
     rate = optimizer.get_config().get("learning_rate")
     if isinstance(rate, dict):
         schedule = keras.optimizers.schedules.deserialize(rate)

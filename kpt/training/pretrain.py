@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
-from math import log
+from math import isfinite, log
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,10 @@ from kpt.models import Encoder, bert_config, encoder_config
 from kpt.objectives import MaskedLM, NextSentence, Pretrainer
 from kpt.text import WordPieceTokenizer
 from kpt.training.baselines import token_counts, unigram_baseline
+from kpt.training.finite_loss import FiniteLoss
 from kpt.training.metrics_log import MetricsLog, read_metrics
 from kpt.training.optimizers import adamw
+from kpt.training.progress import TrainingProgress
 from kpt.training.report import write_report
 from kpt.training.run_folder import Checkpoints, RunFolder
 from kpt.training.samples import masked_samples
@@ -88,6 +89,12 @@ class BertSettings:
         for name in ("steps", "batch_size", "evaluations", "evaluation_batches"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; give 1 or more")
+        if self.learning_rate is not None and not (self.learning_rate > 0 and isfinite(self.learning_rate)):
+            raise InputError(f"learning_rate is {self.learning_rate}; give a number above 0")
+        if not 0 < self.held_out < 1:
+            raise InputError(f"held_out is {self.held_out}; give a share between 0 and 1, neither of them")
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed is {self.seed}; give a whole number from 0 to 2**63 - 1")
         check_choice("architecture", self.architecture, tuple(ARCHITECTURES))
         check_choice("precision", self.precision, PRECISIONS)
         if self.warmup_steps is not None and not 0 <= self.warmup_steps < self.steps:
@@ -104,7 +111,9 @@ class BertSettings:
     @property
     def peak(self) -> float:
         """The learning rate after the warm-up."""
-        return self.learning_rate or float(OPTIMIZERS[self.architecture]["learning_rate"])
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return float(OPTIMIZERS[self.architecture]["learning_rate"])
 
 
 def pretrain_bert(
@@ -114,6 +123,7 @@ def pretrain_bert(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    progress: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, Any]:
     """Pre-train an encoder on masked tokens and next sentences, evaluate it on held-out documents, write the report.
@@ -125,6 +135,7 @@ def pretrain_bert(
         resume: go on from the newest checkpoint in `out`; a run that was not begun is begun, a complete one only
             reports.
         overwrite: replace a run that is in `out`.
+        progress: show how far it is on standard error.
         callbacks: for `fit`, beside those that write the metrics and the checkpoints.
 
     Returns:
@@ -133,42 +144,63 @@ def pretrain_bert(
     Raises:
         InputError: the store is damaged or has too few documents, `out` holds something, or the run to go on with has
             other settings.
+        FloatingPointError: the loss became infinite or not a number.
     """
     begin = time.perf_counter()
     store = TokenStore.open(data)
     tokenizer = WordPieceTokenizer.load(store.tokenizer_folder)
     store.check_tokenizer(tokenizer)
-    train, held_out = store.split(settings.held_out, settings.seed)
+    train, held_out = split(store, settings)
     train_examples, held_out_examples = (
         SentencePairs(part, length=settings.length, seed=settings.seed) for part in (train, held_out)
     )
     run = open_run(Path(out), tokenizer, config_of(settings, store), resume=resume, overwrite=overwrite)
 
     random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend
-    model = run.load() if run.step else build_model(store.vocabulary.size, settings)
+    model, step = run.load_newest() if run.step else (build_model(store.vocabulary.size, settings), 0)
     options: dict[str, Any] = {"objectives": model.objectives, "batch_size": settings.batch_size}
     validation = Batches(held_out_examples, steps=settings.evaluation_batches, repeat=True, **options)
     baselines = find_baselines(train, validation)
     interval = -(-settings.steps // settings.evaluations)
+    tokens = settings.batch_size * settings.length
+    shown = TrainingProgress(settings.steps, tokens_per_step=tokens, start_step=step) if progress else None
+    own = [metrics_log(run, settings, step), FiniteLoss(step), Checkpoints(run, every=interval, start_step=step)]
     try:
-        if remaining := settings.steps - run.step:
+        if remaining := settings.steps - step:
             with warnings.catch_warnings():  # the last epoch may be shorter than the others
                 warnings.filterwarnings("ignore", "\\s*Your input ran out of data", UserWarning)
                 model.fit(
-                    Batches(train_examples, steps=remaining, start_step=run.step, **options),
+                    Batches(train_examples, steps=remaining, start_step=step, **options),
                     epochs=-(-remaining // interval),
                     steps_per_epoch=interval,
                     shuffle=False,
                     validation_data=validation,
-                    callbacks=[metrics_log(run, settings), Checkpoints(run, every=interval), *callbacks],
+                    callbacks=[*own, *([shown] if shown else []), *callbacks],
                     verbose=0,
                 )
-        shown = SentencePairs(held_out, length=min(SAMPLE_LENGTH, settings.length), seed=settings.seed)
-        batch = Batches(shown, model.objectives, batch_size=SAMPLES, steps=1, prefetch=0).batch(0)
+        examples = SentencePairs(held_out, length=min(SAMPLE_LENGTH, settings.length), seed=settings.seed)
+        batch = Batches(examples, model.objectives, batch_size=SAMPLES, steps=1, prefetch=0).batch(0)
         write_json(run.path / "samples.json", masked_samples(model, batch, store.vocabulary))
     finally:
+        if shown:
+            shown.close()
         results = {"parameters": model.count_params(), **report(run, baselines)}
     return results | {"seconds": round(time.perf_counter() - begin, 1)}
+
+
+def split(store: TokenStore, settings: BertSettings) -> tuple[TokenStore, TokenStore]:
+    """Return the documents to train on and those to evaluate on.
+
+    Raises:
+        InputError: these are too few for a random next sentence of another document.
+    """
+    train, held_out = store.split(settings.held_out, settings.seed)
+    if held_out.documents < 2:
+        raise InputError(
+            f"{100 * settings.held_out:g} % of {store.documents:,} documents leaves {held_out.documents} to evaluate "
+            "on, where 2 are the least; raise --held-out or add documents"
+        )
+    return train, held_out
 
 
 def open_run(
@@ -184,25 +216,23 @@ def open_run(
         run = RunFolder(path)
         for group in ("model", "training", "data"):
             old, new = run.config.get(group, {}), config[group]
-            for name in new:
+            for name in new.keys() - {"store"}:  # a store may be moved: its fingerprint and counts say which it is
                 if old.get(name) != new[name]:
                     raise InputError(
                         f"the run {path} has the {group} setting {name} {old.get(name)!r}, not {new[name]!r}; "
                         "go on with the settings it was begun with, or choose another folder"
                     )
         return run
-    if overwrite and begun:
-        shutil.rmtree(path)
-    return RunFolder.create(path, tokenizer, config)
+    return RunFolder.create(path, tokenizer, config, overwrite=overwrite)
 
 
-def metrics_log(run: RunFolder, settings: BertSettings) -> MetricsLog:
+def metrics_log(run: RunFolder, settings: BertSettings, step: int) -> MetricsLog:
     """Return the callback that writes the metrics of a run, about 150 lines but at least one in twenty steps."""
     return MetricsLog(
         run.metrics,
         every=max(1, min(20, settings.steps // 150)),
         tokens_per_step=settings.batch_size * settings.length,
-        start_step=run.step,
+        start_step=step,
         tensorboard=run.tensorboard,
     )
 
@@ -225,8 +255,10 @@ def build_model(vocabulary_size: int, settings: BertSettings) -> Pretrainer:
     ]
     model = Pretrainer(encoder, objectives)
     recipe = OPTIMIZERS[settings.architecture] | {"learning_rate": settings.peak}
-    optimizer = adamw(steps=settings.steps, warmup_steps=settings.warmup_steps, **recipe)
-    # Keras leaves XLA off on TensorFlow's CPU, where it makes a step a third faster; the batches' shapes are fixed.
+    optimizer: Any = adamw(steps=settings.steps, warmup_steps=settings.warmup_steps, **recipe)
+    if settings.precision == "mixed_float16":  # small gradients would be 0; named here, a checkpoint keeps it
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    # Keras leaves XLA off on TensorFlow's CPU, where it made a step of `mini` 1.3 times as fast; the shapes are fixed.
     model.compile(optimizer=optimizer, jit_compile=True if keras.backend.backend() == "tensorflow" else "auto")
     return model
 

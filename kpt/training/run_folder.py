@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import struct
+import sys
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -17,10 +18,13 @@ import keras
 
 import kpt
 from kpt.errors import InputError
-from kpt.files import atomic_folder, check_writable_folder, write_json
+from kpt.files import atomic_folder, write_json
 from kpt.text import WordPieceTokenizer
 
 __all__ = ["Checkpoints", "RunFolder"]
+
+# What `config.json` says its folder is; nothing without it is read as a run, or replaced by one.
+FORMAT = "kpt-run"
 
 _STEP = re.compile(r"step-(\d+)")
 
@@ -65,31 +69,42 @@ class RunFolder:
             raise InputError(
                 f"{self.path} is no run folder (it has no config.json); give one that `kpt pretrain` wrote"
             )
+        if self.config.get("format") != FORMAT:
+            raise InputError(
+                f"{self.path} is no run folder (its config.json is not that of a run); give one that "
+                "`kpt pretrain` wrote"
+            )
 
     @classmethod
     def create(
-        cls, path: str | os.PathLike[str], tokenizer: WordPieceTokenizer, config: Mapping[str, Any]
+        cls,
+        path: str | os.PathLike[str],
+        tokenizer: WordPieceTokenizer,
+        config: Mapping[str, Any],
+        overwrite: bool = False,
     ) -> RunFolder:
-        """Make the folder of a new run.
+        """Make the folder of a new run, completely or not at all.
 
         Args:
             path: A folder that does not exist yet or is empty.
             tokenizer: Saved into it.
             config: Written as `config.json`; any JSON values.
+            overwrite: Whether to replace a run that is there; anything else is never replaced.
 
         Returns:
             The run folder, without a checkpoint.
 
         Raises:
-            InputError: If the folder is not empty or cannot be written.
+            InputError: If the folder holds something that is not to be replaced, or cannot be written.
         """
         path = Path(path)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise InputError(f"{path} exists already; give another folder, or remove it first")
-        check_writable_folder(path.parent)
-        path.mkdir(exist_ok=True)
-        tokenizer.save(path / "tokenizer")
-        write_json(path / "config.json", {"kpt": kpt.__version__, **config})
+            if not (overwrite and path.is_dir()):
+                raise InputError(f"{path} exists already; give another folder, or remove it first")
+            cls(path)  # refuses what is no run
+        with atomic_folder(path, overwrite=overwrite) as temporary:
+            tokenizer.save(temporary / "tokenizer")
+            write_json(temporary / "config.json", {"format": FORMAT, "kpt": kpt.__version__, **config})
         return cls(path)
 
     @property
@@ -160,6 +175,21 @@ class RunFolder:
             shutil.rmtree(self.checkpoint(old), ignore_errors=True)
         return target
 
+    def load_newest(self) -> tuple[Any, int]:
+        """Return the newest model that can be read, to go on training, and its step; tells of those that cannot.
+
+        Raises:
+            InputError: If there is no checkpoint, or none can be read.
+        """
+        for step in reversed(self.steps):
+            try:
+                return self.load(step), step
+            except InputError as error:
+                print(f"{error}", file=sys.stderr, flush=True)
+        if self.steps:
+            raise InputError(f"no checkpoint of {self.path} can be read; start the run anew, with --overwrite")
+        raise InputError(f"{self.path} has no checkpoint yet; let the training reach its first, or start it anew")
+
     def load(self, step: int | None = None, compile: bool = True) -> Any:
         """Return the model of a checkpoint.
 
@@ -198,27 +228,36 @@ class Checkpoints(keras.callbacks.Callback):
     Args:
         run: The run folder.
         every: Steps between two checkpoints.
+        start_step: Steps that were done before; by default what the optimizer counted.
+
+    A step is a batch, also where the optimizer passes over it because a loss scale was too large. The batches are
+    counted here: looking at the model after each of them would, on JAX, wait for it and copy its state.
     """
 
-    def __init__(self, run: RunFolder, every: int) -> None:
+    def __init__(self, run: RunFolder, every: int, start_step: int | None = None) -> None:
         super().__init__()
-        self.run, self.every, self.saved = run, every, -1
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Save where the step is a multiple of `every`."""
-        step = int(self.model.optimizer.iterations)
-        if step // self.every != max(self.saved, 0) // self.every and step != self.saved:
-            self._save(step)
+        self.run, self.every, self.step = run, every, start_step
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Count from the steps that the model has behind it."""
-        self.saved = int(self.model.optimizer.iterations)
+        if self.step is None:
+            self.step = int(self.model.optimizer.iterations)
+        self.saved = self._epoch_start = self.step
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Keras counts the batches anew."""
+        self._epoch_start = self.step or 0
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Save where the step is a multiple of `every`."""
+        self.step = self._epoch_start + batch + 1
+        if self.step // self.every != self.saved // self.every:
+            self._save(self.step)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Save what is newer than the last checkpoint."""
-        step = int(self.model.optimizer.iterations)
-        if step != self.saved:
-            self._save(step)
+        if self.step is not None and self.step != self.saved:
+            self._save(self.step)
 
     def _save(self, step: int) -> None:
         self.run.save(self.model, step)

@@ -80,6 +80,13 @@ def test_refusals_before_any_work(tmp_path: Path, capfd: pytest.CaptureFixture[s
     assert not (tmp_path / "run").exists()
 
 
+def test_a_model_of_another_library_is_never_replaced(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
+    words = ["--data", tmp_path / "store", "--out", tmp_path, "--steps", "5", "--overwrite"]
+    assert "its config.json is not ours" in refused(capfd, *words)
+    assert (tmp_path / "config.json").is_file()
+
+
 @pytest.mark.parametrize("damage", ["shorter", "flipped", "gone"])
 def test_a_damaged_store(damage: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     store = small_store(tmp_path / "store")

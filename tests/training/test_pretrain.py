@@ -11,8 +11,16 @@ from kpt import InputError
 from kpt.data import Batches, SentencePairs, TokenStore
 from kpt.objectives import MaskedLM
 from kpt.text import WordPieceTokenizer
-from kpt.training.metrics_log import read_metrics
-from kpt.training.pretrain import BertSettings, check_choice, find_baselines, open_run, pretrain_bert, summarize
+from kpt.training.metrics_log import learning_rates, read_metrics
+from kpt.training.pretrain import (
+    BertSettings,
+    build_model,
+    check_choice,
+    find_baselines,
+    open_run,
+    pretrain_bert,
+    summarize,
+)
 from kpt.training.run_folder import RunFolder
 from tests.training.small_store import small_store
 
@@ -121,12 +129,41 @@ def test_a_run_is_replaced_on_demand(store: TokenStore, tmp_path: Path) -> None:
         ({"precision": "float8"}, "precision is 'float8'; .*there are float32"),
         ({"length": 513}, "length is 513; the positions of the model allow 5 to 512"),
         ({"length": 4}, "length is 4; the positions"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0; give a number above 0"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"held_out": 1.0}, "held_out is 1.0; give a share between 0 and 1"),
+        ({"seed": -1}, "seed is -1; give a whole number from 0"),
+        ({"seed": 2**63}, "seed is 9223372036854775808"),
         ({"warmup_steps": 10}, "warmup_steps is 10 of 10 steps"),
     ],
 )
 def test_wrong_settings(wrong: dict, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         BertSettings(**{"steps": 10, **wrong})
+
+
+def test_too_few_documents_to_evaluate_on(store: TokenStore, tmp_path: Path) -> None:
+    share = 1 / store.documents
+    with pytest.raises(InputError, match=r"% of \d+ documents leaves 1 to evaluate on, .*; raise --held-out or add"):
+        pretrain_bert(store.folder, tmp_path / "run", BertSettings(steps=5, **{**SMALL, "held_out": share}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_half_precision_is_trained_with_a_loss_scale(tmp_path: Path, store: TokenStore) -> None:
+    settings = BertSettings(steps=20, precision="mixed_float16", learning_rate=0.5, warmup_steps=0, **SMALL)
+    model = build_model(90, settings)
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert learning_rates(model)(0) == pytest.approx(0.5)
+    run = open_run(tmp_path / "run", WordPieceTokenizer.load(store.tokenizer_folder), {}, resume=False, overwrite=False)
+    run.save(model, 1)
+    assert isinstance(run.load().optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+def test_a_run_goes_on_where_its_store_was_moved(run: tuple[Path, dict], store: TokenStore) -> None:
+    config = RunFolder(run[0]).config
+    config["data"]["store"] = "elsewhere"
+    tokenizer = WordPieceTokenizer.load(store.tokenizer_folder)
+    assert open_run(run[0], tokenizer, config, resume=True, overwrite=False).step == 5
 
 
 def test_a_store_that_is_damaged_or_of_another_tokenizer(tmp_path: Path) -> None:

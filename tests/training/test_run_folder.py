@@ -38,7 +38,7 @@ def fit(model: Pretrainer, epochs: int = 1, **options: object) -> list[float]:
 
 
 def test_a_new_run_has_its_configuration_and_its_tokenizer(run: RunFolder) -> None:
-    assert run.config == {"kpt": kpt.__version__, "title": "a run", "training": {"steps": 9}}
+    assert run.config == {"format": "kpt-run", "kpt": kpt.__version__, "title": "a run", "training": {"steps": 9}}
     assert json.loads((run.path / "config.json").read_text(encoding="utf-8")) == run.config
     assert run.tokenizer.vocabulary.size == VOCABULARY
     assert (run.metrics, run.tensorboard) == (run.path / "metrics.jsonl", run.path / "tensorboard")
@@ -112,6 +112,31 @@ def test_checkpoints_of_fit(run: RunFolder) -> None:
     assert run.steps == [8, 12]
 
 
+def test_batches_are_counted_without_a_look_at_the_model(run: RunFolder) -> None:
+    looks: list[int] = []
+
+    class Watched(Checkpoints):
+        @property
+        def model(self) -> Pretrainer:
+            looks.append(1)
+            return self._model
+
+    fit(compiled_model(), callbacks=[Watched(run, every=3, start_step=20)])
+    assert run.steps == [21, 24]
+    assert len(looks) == 2
+
+
+def test_the_newest_checkpoint_that_can_be_read(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    for step in (3, 4):
+        run.save(compiled_model(), step)
+    damage(run.checkpoint(4) / "model.keras", "cut")
+    assert run.load_newest()[1] == 3
+    assert "step-00000004" in capsys.readouterr().err
+    damage(run.checkpoint(3) / "model.keras", "cut")
+    with pytest.raises(InputError, match=r"no checkpoint of .* can be read; start the run anew, with --overwrite"):
+        run.load_newest()
+
+
 def damage(path: Path, kind: str) -> None:
     data = bytearray(path.read_bytes())
     if kind == "cut":
@@ -161,6 +186,29 @@ def test_there_is_no_such_checkpoint(run: RunFolder) -> None:
 def test_no_run_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"is no run folder \(it has no config\.json\); give one that `kpt pretrain`"):
         RunFolder(tmp_path)
+
+
+def test_a_model_of_another_library_is_no_run(run: RunFolder, tmp_path: Path) -> None:
+    other = tmp_path / "bert"
+    other.mkdir()
+    (other / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
+    with pytest.raises(InputError, match=r"bert is no run folder \(its config\.json is not that of a run\)"):
+        RunFolder(other)
+    with pytest.raises(InputError, match="bert is no run folder"):
+        RunFolder.create(other, run.tokenizer, {}, overwrite=True)
+    assert [entry.name for entry in other.iterdir()] == ["config.json"]
+
+
+def test_a_run_is_replaced_whole(run: RunFolder) -> None:
+    run.metrics.touch()
+    assert RunFolder.create(run.path, run.tokenizer, {"title": "b"}, overwrite=True).config["title"] == "b"
+    assert sorted(entry.name for entry in run.path.iterdir()) == ["config.json", "tokenizer"]
+
+
+def test_a_new_run_is_there_completely_or_not_at_all(run: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="JSON"):
+        RunFolder.create(tmp_path / "new", run.tokenizer, {"title": object()})
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["run"]
 
 
 def test_a_folder_that_holds_something(run: RunFolder, tmp_path: Path) -> None:
