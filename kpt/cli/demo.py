@@ -8,18 +8,24 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import kpt
 from kpt.cli import demo_query
 from kpt.cli.arguments import add_backend_argument, add_corpus_arguments, check_out, corpus_from, positive_integer
 from kpt.cli.backend import load_backend
 from kpt.cli.output import Output
+from kpt.errors import InputError
+from kpt.files import check_writable_folder, write_json
 
 __all__ = ["add_parser", "run"]
 
-MARKER = "query.py"
+SCRIPT = "query.py"
+MARKER, FORMAT = "demo.json", "kpt-demo"
+# All that the demo writes, the marker last: as long as anything is left, the folder is known.
+WRITTEN = (SCRIPT, "tokenizer", "store", "run", "saved_models/bert", MARKER)
 MASKED = (
     "Returns the [MASK] of the array elements along the given axis.",
     "A [MASK] is raised if the file does not exist.",
@@ -71,7 +77,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     from kpt.data import prepare
     from kpt.export import saved_model
     from kpt.text import WordPieceTokenizer
-    from kpt.training import BertSettings, RunFolder, TrainingProgress, pretrain_bert
+    from kpt.training import BertSettings, RunFolder, pretrain_bert
 
     arguments.documentation = arguments.documentation or not arguments.files
     corpus = corpus_from(arguments)
@@ -79,11 +85,14 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         size=arguments.size, steps=arguments.steps, batch_size=arguments.batch_size, length=arguments.length
     )
     out = Path(arguments.out)
-    check_out(out, MARKER, overwrite=arguments.overwrite)
-    if out.exists():
-        shutil.rmtree(out)
-    out.mkdir(parents=True)
-    shutil.copyfile(demo_query.__file__, out / MARKER)
+    check_out(out, MARKER, overwrite=arguments.overwrite, written_as=FORMAT)
+    check_inputs(getattr(corpus, "files", ()), out)
+    if arguments.saved_models:
+        check_writable_folder(arguments.saved_models)
+    remove_earlier(out)
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / MARKER, {"format": FORMAT, "kpt": kpt.__version__})
+    shutil.copyfile(demo_query.__file__, out / SCRIPT)
 
     source = "the documentation of the installed packages" if arguments.documentation else "your files"
     output.heading(f"1  Read {source} and train a tokenizer")
@@ -98,11 +107,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     )
 
     output.heading(f"3  Pre-train BERT ({arguments.size}) on {backend}")
-    progress = TrainingProgress(settings.steps, tokens_per_step=settings.batch_size * settings.length)
-    try:
-        results = pretrain_bert(out / "store", out / "run", settings, callbacks=[progress])
-    finally:
-        progress.close()
+    results = pretrain_bert(out / "store", out / "run", settings, progress=True)
     output.line(
         f"masked tokens of held-out documents: {results['mlm_accuracy_heldout']:.1%} guessed, "
         f"{results['mlm_accuracy_baseline']:.1%} by always taking the most frequent one"
@@ -115,14 +120,14 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     output.line(str(exported))
 
     output.heading("5  Query the export in a process that has neither kpt nor Keras")
-    answers = query(out / MARKER, exported, [*MASKED, *(" ||| ".join(pair) for pair in PAIRS)])
+    answers = query(out / SCRIPT, exported, [*MASKED, *(" ||| ".join(pair) for pair in PAIRS)])
     for answer in answers:
         output.line(words(answer))
 
     seconds = time.perf_counter() - begin
     output.heading(f"Done in {seconds:.0f} seconds")
     output.line(f"The curves and samples: {results['report']}")
-    output.line(f'Ask more: python {out / MARKER} {exported} "Return a new [MASK] with the same items."\n')
+    output.line(f'Ask more: python {out / SCRIPT} {exported} "Return a new [MASK] with the same items."\n')
     return {
         "seconds": round(seconds, 1),
         "documents": store.documents,
@@ -135,6 +140,27 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         "report": results["report"],
         "answers": answers,
     }
+
+
+def check_inputs(files: Iterable[Path], out: Path) -> None:
+    """Make sure that no text is read from the folder that is written.
+
+    Raises:
+        InputError: a file lies in it.
+    """
+    for file in files:
+        if file.resolve().is_relative_to(out.resolve()):
+            raise InputError(f"the text {file} lies in the folder {out} that is written; choose another --out")
+
+
+def remove_earlier(out: Path) -> None:
+    """Remove what an earlier demo wrote into a folder, and nothing else."""
+    for name in WRITTEN:
+        path = out / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def query(script: Path, exported: Path, texts: Sequence[str]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kpt.cli.demo import query, words
+from kpt.cli.demo import query, remove_earlier, words
 from kpt.cli.main import main
 from tests.training.small_store import DOCUMENTS
 
@@ -43,7 +43,7 @@ def test_the_whole_flow_small(tmp_path: Path) -> None:
     assert results["saved_model"] == "out/saved_models/bert/1"
     assert [len(answer["guesses"]) for answer in results["answers"][:3]] == [1, 1, 1]
     assert all(0 <= answer["probability"] <= 1 for answer in results["answers"][3:])
-    for name in ("tokenizer/tokenizer.json", "store/manifest.json", "run/report.html", "query.py"):
+    for name in ("tokenizer/tokenizer.json", "store/manifest.json", "run/report.html", "query.py", "demo.json"):
         assert (tmp_path / "out" / name).is_file(), name
     for stage in ("1  Read your files", "2  Write a token store", "3  Pre-train", "4  Export", "5  Query", "Done in"):
         assert stage in done.stderr, stage
@@ -51,10 +51,46 @@ def test_the_whole_flow_small(tmp_path: Path) -> None:
 
 def test_an_earlier_demo_is_replaced_only_on_demand(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "demo.json").write_text('{"format": "kpt-demo"}', encoding="utf-8")
+    assert "add --overwrite" in refused(tmp_path, capfd)
+
+
+def refused(tmp_path: Path, capfd: pytest.CaptureFixture[str], *words: str | Path, text: str = "text.txt") -> str:
+    """What `kpt demo` says when it refuses a text and the folder `out`."""
+    (tmp_path / text).write_text("one\n", encoding="utf-8")
+    assert main(["demo", str(tmp_path / text), "--out", str(tmp_path / "out"), *map(str, words)]) == 2
+    return capfd.readouterr().err
+
+
+def test_a_folder_of_something_else_is_never_replaced(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").mkdir()
     (tmp_path / "out" / "query.py").touch()
-    (tmp_path / "text.txt").write_text("one\n", encoding="utf-8")
-    assert main(["demo", str(tmp_path / "text.txt"), "--out", str(tmp_path / "out")]) == 2
-    assert "add --overwrite" in capfd.readouterr().err
+    assert "holds something else (it has no demo.json)" in refused(tmp_path, capfd, "--overwrite")
+    (tmp_path / "out" / "demo.json").write_text('{"slides": 3}', encoding="utf-8")
+    assert "holds something else (its demo.json is not ours)" in refused(tmp_path, capfd, "--overwrite")
+    assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == ["demo.json", "query.py"]
+
+
+def test_texts_in_the_folder_of_the_demo_are_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "demo.json").write_text('{"format": "kpt-demo"}', encoding="utf-8")
+    assert "lies in the folder" in refused(tmp_path, capfd, "--overwrite", text="out/text.txt")
+    assert (tmp_path / "out" / "text.txt").is_file()
+
+
+def test_the_folder_of_the_export_is_tried_first(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert "cannot write to the folder" in refused(tmp_path, capfd, "--saved-models", tmp_path / "file")
+    assert not (tmp_path / "out").exists()
+
+
+def test_only_what_a_demo_writes_is_removed(tmp_path: Path) -> None:
+    for name in ("run/config.json", "saved_models/bert/1/x", "saved_models/mine/1/x", "query.py", "demo.json", "a.tex"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    remove_earlier(tmp_path)
+    files = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(files) == ["a.tex", "saved_models/mine/1/x"]
 
 
 def test_wrong_settings_before_any_work(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
