@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,10 +28,14 @@ __all__ = [
 ]
 
 
+# A comma counts where it parts thousands: 1,5 is not 15.
+GROUPS = re.compile(r"(?<=\d),(?=\d{3}(,\d{3})*$)")
+
+
 def whole_number(text: str) -> int:
     """Read a whole number from 0 up; `1_000` and `1,000` are 1000."""
     try:
-        number = int(text.replace(",", "_"))
+        number = int(GROUPS.sub("", text))
     except ValueError:
         number = -1
     if number < 0:
@@ -41,7 +46,7 @@ def whole_number(text: str) -> int:
 def positive_integer(text: str) -> int:
     """Read a whole number from 1 up; `1_000` and `1,000` are 1000."""
     try:
-        number = int(text.replace(",", "_"))
+        number = int(GROUPS.sub("", text))
     except ValueError:
         number = 0
     if number < 1:

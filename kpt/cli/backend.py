@@ -8,9 +8,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+
+from kpt.errors import InputError
 
 __all__ = ["load_backend"]
 
+# What installs each backend.
+BACKENDS = {"tensorflow": "tensorflow", "jax": "'kpt[jax]'", "torch": "'kpt[torch]'"}
 # TensorFlow's C++ notes have no switch: TF_CPP_MIN_LOG_LEVEL counts only from after its import on.
 NOTE = re.compile(
     rb"[IW]\d{4} .*\.(cc|h|cpp):\d+\] |WARNING: All log messages before absl::InitializeLog|E\d{4} .* cuInit: |\s*$"
@@ -25,9 +30,17 @@ def load_backend(name: str | None = None) -> str:
 
     Returns:
         The name of the backend.
+
+    Raises:
+        InputError: there is no such backend, or it is not installed.
     """
     if name:
         os.environ["KERAS_BACKEND"] = name
+    if chosen := os.environ.get("KERAS_BACKEND"):
+        if chosen not in BACKENDS:
+            raise InputError(f"there is no backend {chosen!r}; set --backend or KERAS_BACKEND to {', '.join(BACKENDS)}")
+        if find_spec(chosen) is None:
+            raise InputError(f"the backend {chosen} is not installed; run: pip install {BACKENDS[chosen]}")
     for variable, value in {"TF_CPP_MIN_LOG_LEVEL": "2", "GRPC_VERBOSITY": "ERROR", "MPLBACKEND": "agg"}.items():
         os.environ.setdefault(variable, value)
     with _without_notes():

@@ -113,3 +113,9 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
         check_out(file, "manifest.json", overwrite=True)
     with pytest.raises(InputError, match="cannot write to the folder"):
         check_out(file / "below", "manifest.json", overwrite=False)
+
+
+@pytest.mark.parametrize("text", ["1,5", "1,00", "1,0000", ",100"])
+def test_a_comma_that_parts_no_thousands_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a whole number from 1 up"):
+        positive_integer(text)
