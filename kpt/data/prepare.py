@@ -17,7 +17,7 @@ from kpt.data.workers import EncodingPool, available_cores, can_travel
 from kpt.data.writer import FORMAT, StoreWriter
 from kpt.errors import InputError
 from kpt.files import atomic_folder
-from kpt.text.document import Document
+from kpt.text.document import Document, refuse_one_string
 from kpt.text.sentences import split_sentences
 from kpt.text.wordpiece import WordPieceTokenizer
 
@@ -64,7 +64,8 @@ def prepare(
         The store; its `summary` has the counts.
 
     Raises:
-        InputError: the folder holds something or cannot be written, or the corpus has no token.
+        InputError: the folder holds something or cannot be written, or the corpus is one string or path or has no
+            token.
         RuntimeError: splitting or encoding failed; the message names the document.
 
     Example:
@@ -77,6 +78,7 @@ def prepare(
         >>> store.document(0)
         [array([5, 6, 8], dtype=uint16), array([5, 7, 8], dtype=uint16)]
     """
+    refuse_one_string(corpus)
     if workers is not None and workers < 1:
         raise InputError(f"workers is {workers}; give at least 1")
     if shard_tokens < 1:

@@ -173,16 +173,19 @@ class TokenStore:
 
         Args:
             held_out: share of the documents that is held out; at least one, and not all.
-            seed: which ones; the same seed gives the same documents for ever.
+            seed: which ones, from 0 to 2^63 - 1; the same seed gives the same documents for ever.
 
         Returns:
             The two views, train and held out.
 
         Raises:
-            InputError: the share is not between 0 and 1, or there are fewer than two documents.
+            InputError: the share or the seed is out of its range, this is a view already, or there are fewer than two
+                documents.
         """
         if not 0 < held_out < 1:
             raise InputError(f"the held-out share is {held_out}; give one between 0 and 1")
+        if not 0 <= seed < 1 << 63:
+            raise InputError(f"the seed is {seed}; give a number from 0 to 2^63 - 1")
         if self._runs is not None:
             raise InputError("this store is a view already; split the whole store")
         if self.documents < 2:

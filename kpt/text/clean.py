@@ -48,6 +48,8 @@ _NOT_TEXT = frozenset({"script", "style", "template"})
 _CONTROLS = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]"
 )
+# What separates lines, pages and records; U+001F separates the fields of one.
+_OTHER_LINE_ENDS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _SPACES = re.compile(r"[^\S\n]+")
 _SPACED_LINE_END = re.compile(r" ?\n ?")
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -106,13 +108,14 @@ def unescape_html(text: str) -> str:
 def remove_control_characters(text: str) -> str:
     r"""Remove what has no width and no meaning for a model: control characters, soft hyphens, directional marks.
 
-    Tabs, line ends and the zero width joiners stay; the separators U+2028 and U+2029 are removed.
+    Tabs, line ends and the zero width joiners stay. Controls that separate words become white space: vertical tabs,
+    form feeds, the separators U+001C to U+001E, U+0085, U+2028 and U+2029 a line end, U+001F a space.
 
     Example:
         >>> remove_control_characters("a\x00b\u200b\x1b c\n")
         'ab c\n'
     """
-    return _CONTROLS.sub("", text)
+    return _CONTROLS.sub("", _OTHER_LINE_ENDS.sub("\n", text).replace("\x1f", " "))
 
 
 def replace_surrogates(text: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+
+from kpt.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +30,14 @@ class Document:
     id: str | None = None
     source: str | None = None
     position: int | None = None
+
+
+def refuse_one_string(corpus: object) -> None:
+    """Refuse a string or a path where documents are expected: iterating over it would give its characters.
+
+    Raises:
+        InputError: `corpus` is a string or a path.
+    """
+    if isinstance(corpus, str | bytes | os.PathLike):
+        short = repr(corpus[:40] if isinstance(corpus, str | bytes) else os.fspath(corpus))
+        raise InputError(f"the corpus is one string or path, {short}; wrap files in kpt.Corpus(...), or pass [text]")

@@ -22,15 +22,16 @@ _KINDS: dict[str, Kind] = {
     ".tsv": "tsv",
 }
 #: What a folder is searched for; each also with .gz.
-FOLDER_ENDINGS = (".txt", ".jsonl", ".csv", ".tsv")
+FOLDER_ENDINGS = tuple(_KINDS)
 
 
 def find_files(files: Files) -> tuple[Path, ...]:
     """Resolve paths, glob patterns and folders to files, each once, in a reproducible order.
 
     The order is that of the arguments; the files of one pattern or folder are sorted by path. A folder is searched with
-    its sub-folders for ``.txt``, ``.jsonl``, ``.csv`` and ``.tsv`` files and gzip of these (``.txt.gz``); names that
-    begin with a dot are passed over. A path that exists is taken as it is, whatever characters it holds.
+    its sub-folders for ``.txt``, ``.jsonl``, ``.ndjson``, ``.json``, ``.csv`` and ``.tsv`` files and gzip of these
+    (``.txt.gz``); names that begin with a dot are passed over. A path that exists is taken as it is, whatever
+    characters it holds. Of several names of one file (relative, absolute, by a link) the first counts.
 
     Args:
         files: A path, a pattern (``*``, ``?``, ``[...]``, ``**``) or a folder, or several of them.
@@ -49,10 +50,11 @@ def find_files(files: Files) -> tuple[Path, ...]:
     names = [files] if isinstance(files, str | os.PathLike) else list(files)
     if not names:
         raise InputError("no files were given; name at least one file, folder or pattern")
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}
     for name in names:
-        found.update(dict.fromkeys(_resolve(os.fspath(name))))
-    return tuple(found)
+        for path in _resolve(os.fspath(name)):
+            found.setdefault(path.resolve(), path)
+    return tuple(found.values())
 
 
 def file_kind(path: Path) -> Kind:

@@ -91,7 +91,8 @@ class WordPieceTokenizer:
             progress: whether to show progress bars.
 
         Raises:
-            InputError: the corpus cannot give exactly that many pieces; the message says how many it can.
+            InputError: the corpus is one string or path, or it cannot give exactly that many pieces; the message says
+                how many it can.
 
         Example:
             >>> WordPieceTokenizer.train(["low lower lowest"] * 3, 21).vocabulary.tokens[-2:]

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 from kpt.errors import InputError
 from kpt.text.clean import replace_surrogates
+from kpt.text.document import Document, refuse_one_string
 from kpt.text.vocabulary import CONTINUATION_PREFIX, SPECIAL_TOKENS
 
 if TYPE_CHECKING:
     import tokenizers
-
-    from kpt.text.document import Document
 
 #: The rarest characters, which together make up at most this share of the text, get no piece.
 _UNCOVERED = 1e-4
@@ -45,8 +44,10 @@ def learn_pieces(
     once is kept in a temporary file.
 
     Raises:
-        InputError: the corpus is empty, or it cannot give exactly that many pieces; the message says how many it can.
+        InputError: the corpus is one string or path, it is empty, or it cannot give exactly that many pieces; the
+            message says how many it can.
     """
+    refuse_one_string(corpus)
     if vocabulary_size <= len(SPECIAL_TOKENS):
         raise InputError(
             f"vocabulary_size is {vocabulary_size}; give more than the {len(SPECIAL_TOKENS)} special tokens take"

@@ -92,6 +92,9 @@ def test_bad_calls(tmp_path: Path) -> None:
     for corpus in ([], ["", " "]):
         with pytest.raises(InputError, match=f"the corpus has no token in {len(corpus)} documents"):
             prepare(corpus, TOKENIZER, tmp_path / "store")
+    for one in ("w5 w6", tmp_path / "a.txt"):
+        with pytest.raises(InputError, match=r"one string or path, '.*'; wrap files in kpt.Corpus"):
+            prepare(one, TOKENIZER, tmp_path / "store")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="workers is 0"):
         prepare(["w5"], TOKENIZER, tmp_path / "store", workers=0)
     with pytest.raises(InputError, match="shard_tokens is 0"):

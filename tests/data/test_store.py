@@ -91,6 +91,10 @@ def test_bad_splits(make_store: MakeStore) -> None:
     for share in (0, 1, -0.5):
         with pytest.raises(InputError, match="held-out share is"):
             store.split(share)
+    for seed in (-1, 1 << 63, 1 << 64):
+        with pytest.raises(InputError, match=r"the seed is -?\d+; give a number from 0 to 2\^63 - 1"):
+            store.split(0.5, seed=seed)
+    assert store.split(0.5, seed=(1 << 63) - 1)[1].documents
     with pytest.raises(InputError, match="split the whole store"):
         store.split(0.5)[0].split(0.5)
 

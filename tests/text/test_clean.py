@@ -49,7 +49,9 @@ def test_unescape_leaves_tags() -> None:
 
 def test_control_characters() -> None:
     text = "a\0b\x07c\td\ne\rf\x7f\x85g\u00adh\u200bi\u202aj\ufeffk\u2028l"
-    assert clean.remove_control_characters(text) == "abc\td\ne\rfghijkl"
+    assert clean.remove_control_characters(text) == "abc\td\ne\rf\nghijk\nl"
+    for separator in "\x0b\x0c\x1c\x1d\x1e\x1f\x85\u2028\u2029":
+        assert clean.remove_control_characters(f"one{separator}two").split() == ["one", "two"]
     family = "\N{MAN}\u200d\N{WOMAN} می‌خواهم"
     assert clean.remove_control_characters(family) == family
 

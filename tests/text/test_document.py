@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+from pathlib import Path
 
 import pytest
 
+from kpt.errors import InputError
 from kpt.text import Document
+from kpt.text.document import refuse_one_string
 
 
 def test_a_document_is_a_value() -> None:
@@ -18,3 +21,10 @@ def test_a_document_is_a_value() -> None:
 
 def test_all_but_the_text_is_optional() -> None:
     assert Document("a") == Document("a", None, None, None, None)
+
+
+@pytest.mark.parametrize("one", ["a" * 1000, b"text", Path("a.txt")])
+def test_one_string_or_path_is_no_corpus(one: object) -> None:
+    with pytest.raises(InputError, match=r"one string or path, .{1,45}; wrap files in kpt\.Corpus\(\.\.\.\), or pass"):
+        refuse_one_string(one)
+    refuse_one_string(["a"])

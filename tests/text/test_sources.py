@@ -33,6 +33,23 @@ def test_patterns_paths_and_order(folder: Path) -> None:
     assert names(files, folder) == ["notes.md", "b.txt", "a.jsonl", "sub/c.TSV", "sub/d.csv.gz"]
 
 
+def test_a_folder_gives_whatever_has_a_kind(tmp_path: Path) -> None:
+    given = ["a.json", "b.ndjson", "c.ndjson.gz", "d.md"]
+    for name in given:
+        (tmp_path / name).write_text("{}")
+    assert names(find_files(tmp_path), tmp_path) == given[:3]
+
+
+def test_several_names_of_one_file_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.txt").write_text("x")
+    (tmp_path / "link.txt").symlink_to("sub/a.txt")
+    assert find_files(["sub/a.txt", tmp_path / "sub" / "a.txt", "sub/../sub/*.txt", "link.txt", "."]) == (
+        Path("sub/a.txt"),
+    )
+
+
 def test_a_file_whose_name_looks_like_a_pattern(tmp_path: Path) -> None:
     (tmp_path / "a[1].txt").write_text("x")
     (tmp_path / "a1.txt").write_text("x")
@@ -44,7 +61,7 @@ def test_what_leads_to_no_file_is_refused(tmp_path: Path) -> None:
         find_files(tmp_path / "gone.txt")
     with pytest.raises(InputError, match=r"pattern .*\*\.txt matches no file"):
         find_files(f"{tmp_path}/*.txt")
-    with pytest.raises(InputError, match=r"folder .* has no \.txt, \.jsonl, \.csv, \.tsv file"):
+    with pytest.raises(InputError, match=r"folder .* has no \.txt, \.jsonl, \.ndjson, \.json, \.csv, \.tsv file"):
         find_files(tmp_path)
     with pytest.raises(InputError, match="no files were given"):
         find_files([])

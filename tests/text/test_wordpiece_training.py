@@ -79,6 +79,7 @@ def test_other_processes_learn_the_same_pieces() -> None:
 @pytest.mark.parametrize(
     ("corpus", "size", "options", "message"),
     [
+        ("low lower", 100, {}, "the corpus is one string or path, 'low lower'; wrap files in kpt.Corpus"),
         ([], 100, {}, "the corpus has no text to learn pieces from; give one that is not empty"),
         (["", " \n\u200b"], 100, {}, "the corpus has no text to learn pieces from"),
         (CORPUS, 5, {}, "vocabulary_size is 5; give more than the 5 special tokens take"),
@@ -87,6 +88,8 @@ def test_other_processes_learn_the_same_pieces() -> None:
         (CORPUS, 30, {"minimum_frequency": 0}, "minimum_frequency is 0; give 1 or more"),
     ],
 )
-def test_what_cannot_be_learned_is_refused(corpus: list[str], size: int, options: dict[str, int], message: str) -> None:
+def test_what_cannot_be_learned_is_refused(
+    corpus: list[str] | str, size: int, options: dict[str, int], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         learn(corpus, size, **options)
