@@ -10,6 +10,8 @@ import pytest
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "agg")
+# Tests compile far longer than they compute.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 
 TESTS = Path(__file__).parent
 ON_EVERY_BACKEND = ("layers", "models", "objectives", "training", "data/test_batches.py")

@@ -55,4 +55,17 @@ def gradients(function: Callable[[], Any], variables: Sequence[Any]) -> list[Any
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
             return function()
 
-    return jax.grad(of_values)([variable.value for variable in variables])
+    return jax.jit(jax.grad(of_values))([variable.value for variable in variables])
+
+
+def compiled(function: Callable[[], Any]) -> Any:
+    """The result of a function of no arguments; JAX would compile each of its operations by itself."""
+    if keras.backend.backend() != "jax":
+        return function()
+    import jax
+
+    def stateless() -> Any:
+        with keras.StatelessScope():
+            return function()
+
+    return jax.jit(stateless)()
