@@ -35,7 +35,6 @@ SETTINGS: dict[str, Any] = {
     "steps": 3000,
     "vocabulary_size": 8000,
     "learning_rate": 5e-4,
-    "recipe_learning_rate": 1.5e-3,
     "dropout": 0.1,
     "evaluation_batches": 24,
 }

@@ -98,6 +98,7 @@ def kpt_model(side: Side) -> tuple[Any, Any]:
     """The published BERT, or the recipe for small corpora, from kpt."""
     from kpt.models import Encoder, bert_config, encoder_config
     from kpt.objectives import Pretrainer
+    from kpt.training.pretrain import OPTIMIZERS
 
     modern = side.settings["model"] == "kpt-recipe"
     arguments = (encoder_config if modern else bert_config)(side.settings["size"])
@@ -105,9 +106,8 @@ def kpt_model(side: Side) -> tuple[Any, Any]:
         arguments |= {"dropout": side.settings["dropout"], "maximum_length": side.settings["length"]}
     encoder = Encoder(side.vocabulary_size, **arguments)
     model = Pretrainer(encoder, side.training.objectives)
-    rate = side.settings["recipe_learning_rate" if modern else "learning_rate"]
-    options = {"decay": "cosine", "beta_2": 0.98} if modern else {}
-    model.compile(optimizer=optimizer(side, rate, **options), jit_compile=side.settings["jit_compile"])
+    recipe = OPTIMIZERS["modern"] if modern else {"learning_rate": side.settings["learning_rate"]}
+    model.compile(optimizer=optimizer(side, **recipe), jit_compile=side.settings["jit_compile"])
 
     def logits(batch: Batch) -> tuple[Any, Any]:
         predictions = model.predict_on_batch(batch)

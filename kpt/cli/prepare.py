@@ -32,11 +32,11 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Encode and write."""
     from kpt.data import prepare
-    from kpt.text import WordPieceTokenizer
+    from kpt.text import load_tokenizer
 
     begin = time.perf_counter()
     corpus = corpus_from(arguments)
-    tokenizer = WordPieceTokenizer.load(arguments.tokenizer)
+    tokenizer = load_tokenizer(arguments.tokenizer)
     check_out(arguments.out, "manifest.json", overwrite=arguments.overwrite)
     store = prepare(
         corpus, tokenizer, arguments.out, workers=arguments.workers, progress=True, overwrite=arguments.overwrite

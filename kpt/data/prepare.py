@@ -19,7 +19,7 @@ from kpt.errors import InputError
 from kpt.files import atomic_folder
 from kpt.text.document import Document, refuse_one_string
 from kpt.text.sentences import split_sentences
-from kpt.text.wordpiece import WordPieceTokenizer
+from kpt.text.tokenizer import Tokenizer
 
 __all__ = ["prepare"]
 
@@ -33,7 +33,7 @@ Portion = tuple[list[str], list[str]]
 
 def prepare(
     corpus: Iterable[str | Document],
-    tokenizer: WordPieceTokenizer,
+    tokenizer: Tokenizer,
     folder: str | os.PathLike[str],
     *,
     split: Split = split_sentences,
@@ -69,7 +69,7 @@ def prepare(
         RuntimeError: splitting or encoding failed; the message names the document.
 
     Example:
-        >>> from kpt.text import Vocabulary
+        >>> from kpt.text import Vocabulary, WordPieceTokenizer
         >>> pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "it", "rained", "stopped", "."]
         >>> tokenizer = WordPieceTokenizer(Vocabulary.from_tokens(pieces))
         >>> store = prepare(["It rained. It stopped.", "", "It rained."], tokenizer, "store")
@@ -143,7 +143,7 @@ def _source(document: str | Document, number: int) -> str:
 
 
 def _encoded(
-    portions: Iterable[Portion], tokenizer: WordPieceTokenizer, split: Split, pool: EncodingPool | None, ahead: int
+    portions: Iterable[Portion], tokenizer: Tokenizer, split: Split, pool: EncodingPool | None, ahead: int
 ) -> Iterator[EncodedDocuments]:
     """Encode portions, here or in a pool with at most `ahead` of them under way, and yield them in order."""
     if pool is None:

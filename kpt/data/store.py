@@ -96,7 +96,7 @@ class TokenStore:
 
     @property
     def tokenizer_folder(self) -> Path:
-        """The copy of the tokenizer inside the store, for `WordPieceTokenizer.load`."""
+        """The copy of the tokenizer inside the store, for `kpt.text.load_tokenizer`."""
         return self.folder / "tokenizer"
 
     @property
@@ -107,9 +107,9 @@ class TokenStore:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The tokenizer's pieces and special ids."""
-        from kpt.text.wordpiece import WordPieceTokenizer
+        from kpt.text.tokenizer import load_tokenizer
 
-        return WordPieceTokenizer.load(self.tokenizer_folder).vocabulary
+        return load_tokenizer(self.tokenizer_folder).vocabulary
 
     def check_tokenizer(self, tokenizer: TokenizerLike) -> None:
         """Make sure that a tokenizer is the one that wrote the store.

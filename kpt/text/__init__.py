@@ -15,18 +15,21 @@ if TYPE_CHECKING:
     from kpt.text.docstrings import DocumentationCorpus, documentation
     from kpt.text.document import Document
     from kpt.text.sentences import split_sentences
+    from kpt.text.tokenizer import Ragged, Tokenizer, load_tokenizer
     from kpt.text.vocabulary import Vocabulary
-    from kpt.text.wordpiece import Ragged, WordPieceTokenizer
+    from kpt.text.wordpiece import WordPieceTokenizer
 
 __all__ = [
     "Corpus",
     "Document",
     "DocumentationCorpus",
     "Ragged",
+    "Tokenizer",
     "Vocabulary",
     "WordPieceTokenizer",
     "clean",
     "documentation",
+    "load_tokenizer",
     "split_sentences",
 ]
 
@@ -36,10 +39,12 @@ __getattr__, __dir__ = lazy_names(
         "Corpus": "kpt.text.corpus",
         "Document": "kpt.text.document",
         "DocumentationCorpus": "kpt.text.docstrings",
-        "Ragged": "kpt.text.wordpiece",
+        "Ragged": "kpt.text.tokenizer",
+        "Tokenizer": "kpt.text.tokenizer",
         "Vocabulary": "kpt.text.vocabulary",
         "WordPieceTokenizer": "kpt.text.wordpiece",
         "documentation": "kpt.text.docstrings",
+        "load_tokenizer": "kpt.text.tokenizer",
         "split_sentences": "kpt.text.sentences",
         "clean": "kpt.text.clean",
     },

@@ -6,11 +6,10 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from kpt.errors import InputError
+from kpt.text.tokenizer import Ragged
 from kpt.text.vocabulary import CONTINUATION_PREFIX, Vocabulary
 from kpt.text.wordpiece_encoding import OfflineEncoder, bert_normalizer, bert_pre_tokenizer
 from kpt.text.wordpiece_folder import read_folder, write_folder
@@ -19,22 +18,6 @@ from kpt.text.wordpiece_training import learn_pieces
 if TYPE_CHECKING:
     from kpt.text.document import Document
     from kpt.text.wordpiece_graph import GraphWordPiece
-
-
-class Ragged(NamedTuple):
-    """Rows of different lengths: row i is `values[row_splits[i]:row_splits[i + 1]]`.
-
-    Example:
-        >>> Ragged(np.array([5, 6, 7]), np.array([0, 2, 3])).row(0)
-        array([5, 6])
-    """
-
-    values: np.ndarray
-    row_splits: np.ndarray
-
-    def row(self, i: int) -> np.ndarray:
-        """Return row i, a view."""
-        return self.values[self.row_splits[i] : self.row_splits[i + 1]]
 
 
 class WordPieceTokenizer:
@@ -159,7 +142,7 @@ class WordPieceTokenizer:
             "kind": "wordpiece",
             **self.options,
             "tokens": vocabulary.tokens,
-            "named_ids": [getattr(vocabulary, f"{role}_id") for role in ("pad", "unk", "cls", "sep", "mask")],
+            "roles": dict(vocabulary.roles),
             "special_ids": vocabulary.special_ids,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -20,7 +20,7 @@ from kpt.errors import InputError
 from kpt.files import write_json
 from kpt.models import Encoder, bert_config, encoder_config
 from kpt.objectives import MaskedLM, NextSentence, Pretrainer
-from kpt.text import WordPieceTokenizer
+from kpt.text import Tokenizer, load_tokenizer
 from kpt.training.baselines import token_counts, unigram_baseline
 from kpt.training.finite_loss import FiniteLoss
 from kpt.training.metrics_log import MetricsLog, read_metrics
@@ -148,7 +148,7 @@ def pretrain_bert(
     """
     begin = time.perf_counter()
     store = TokenStore.open(data)
-    tokenizer = WordPieceTokenizer.load(store.tokenizer_folder)
+    tokenizer = load_tokenizer(store.tokenizer_folder)
     store.check_tokenizer(tokenizer)
     train, held_out = split(store, settings)
     train_examples, held_out_examples = (
@@ -203,9 +203,7 @@ def split(store: TokenStore, settings: BertSettings) -> tuple[TokenStore, TokenS
     return train, held_out
 
 
-def open_run(
-    path: Path, tokenizer: WordPieceTokenizer, config: dict[str, Any], *, resume: bool, overwrite: bool
-) -> RunFolder:
+def open_run(path: Path, tokenizer: Tokenizer, config: dict[str, Any], *, resume: bool, overwrite: bool) -> RunFolder:
     """Make the run folder, or find the one to go on with.
 
     Raises:

@@ -19,7 +19,7 @@ import keras
 import kpt
 from kpt.errors import InputError
 from kpt.files import atomic_folder, write_json
-from kpt.text import WordPieceTokenizer
+from kpt.text import Tokenizer, load_tokenizer
 
 __all__ = ["Checkpoints", "RunFolder"]
 
@@ -79,7 +79,7 @@ class RunFolder:
     def create(
         cls,
         path: str | os.PathLike[str],
-        tokenizer: WordPieceTokenizer,
+        tokenizer: Tokenizer,
         config: Mapping[str, Any],
         overwrite: bool = False,
     ) -> RunFolder:
@@ -121,9 +121,9 @@ class RunFolder:
             raise InputError(f"{path} cannot be read ({error}); start the run anew") from error
 
     @property
-    def tokenizer(self) -> WordPieceTokenizer:
+    def tokenizer(self) -> Tokenizer:
         """The tokenizer, read anew."""
-        return WordPieceTokenizer.load(self.path / "tokenizer")
+        return load_tokenizer(self.path / "tokenizer")
 
     @property
     def metrics(self) -> Path:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import subprocess
@@ -34,10 +35,10 @@ class StepExamples:
     vocabulary: Any = None
 
     def __init__(self) -> None:
-        self.threads: set[str] = set()
+        self.threads: set[threading.Thread] = set()
 
     def examples(self, step: int, batch_size: int, rows: slice = slice(None)) -> dict[str, np.ndarray]:
-        self.threads.add(threading.current_thread().name)
+        self.threads.add(threading.current_thread())
         return {"step": np.full((batch_size, 3), step, np.float32)[rows]}
 
 
@@ -133,8 +134,12 @@ def test_the_background_thread_makes_what_comes_next() -> None:
     maker = StepExamples()
     batches = Batches(maker, batch_size=2, steps=9)
     assert [int(batches[i]["step"][0, 0]) for i in range(9)] == list(range(9))
-    assert len(maker.threads) == 1 and maker.threads.pop().startswith("batches")
-    assert threading.active_count() < 20
+    (thread,) = maker.threads
+    assert thread.name.startswith("batches")
+    del batches
+    gc.collect()
+    thread.join(timeout=60)
+    assert not thread.is_alive()  # it ends with its batches
 
 
 def test_an_error_in_the_thread_arrives() -> None:

@@ -52,15 +52,28 @@ def test_wrong_pieces_are_refused(tokens: list[str], message: str) -> None:
         Vocabulary.from_tokens(tokens)
 
 
+def test_a_tokenizer_may_lack_roles() -> None:
+    vocabulary = Vocabulary.from_tokens(["<|endoftext|>", "a"], {"end": "<|endoftext|>", "pad": "<|endoftext|>"})
+    assert (vocabulary.end_id, vocabulary.pad_id, vocabulary.special_ids) == (0, 0, (0,))
+    with pytest.raises(InputError, match=r"no token for the role 'mask' \(it has end, pad\)"):
+        _ = vocabulary.mask_id
+
+
 @pytest.mark.parametrize(
     ("ids", "special_ids", "message"),
     [
         ((0, 1, 2, 3, 3), (0, 1, 2, 3), "two special tokens share an id"),
         ((0, 1, 2, 3, 9), (0, 1, 2, 3, 9), "the special id 9 is not below the vocabulary size 9"),
-        ((0, 1, 2, 3, 4), (0, 1, 2, 3), "must be ascending and hold the five ids"),
-        ((0, 1, 2, 3, 4), (1, 0, 2, 3, 4), "must be ascending and hold the five ids"),
+        ((0, 1, 2, 3, 4), (0, 1, 2, 3), "must be ascending and hold the ids of the roles"),
+        ((0, 1, 2, 3, 4), (1, 0, 2, 3, 4), "must be ascending and hold the ids of the roles"),
     ],
 )
 def test_wrong_special_ids_are_refused(ids: tuple[int, ...], special_ids: tuple[int, ...], message: str) -> None:
+    roles = dict(zip(("pad", "unk", "cls", "sep", "mask"), ids, strict=True))
     with pytest.raises(InputError, match=message):
-        Vocabulary(tuple(PIECES), *ids, special_ids=special_ids)
+        Vocabulary(tuple(PIECES), roles, special_ids)
+
+
+def test_unknown_roles_are_refused() -> None:
+    with pytest.raises(InputError, match="there is no role 'begin' of a special token; the roles are pad, unk"):
+        Vocabulary(tuple(PIECES), {"begin": 0}, (0,))
