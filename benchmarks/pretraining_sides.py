@@ -65,11 +65,11 @@ class Side:
         }
 
 
-def optimizer(side: Side, learning_rate: float, **options: Any) -> Any:
-    """Return AdamW with BERT's schedule, which both Keras sides are given, or with other options."""
-    from kpt.training.optimizers import adamw
+def optimizer(side: Side) -> Any:
+    """Return AdamW with BERT's schedule, which both Keras sides of the published model are given."""
+    from kpt.training import adamw
 
-    return adamw(learning_rate, side.settings["steps"], **options)
+    return adamw(side.settings["learning_rate"], side.settings["steps"])
 
 
 def fitted(model: Any, convert: Callable[[Batch], tuple[Any, ...]]) -> Callable[[list[Batch]], None]:
@@ -98,7 +98,7 @@ def kpt_model(side: Side) -> tuple[Any, Any]:
     """The published BERT, or the recipe for small corpora, from kpt."""
     from kpt.models import Encoder, bert_config, encoder_config
     from kpt.objectives import Pretrainer
-    from kpt.training.pretrain import OPTIMIZERS
+    from kpt.training import encoder_optimizer
 
     modern = side.settings["model"] == "kpt-recipe"
     arguments = (encoder_config if modern else bert_config)(side.settings["size"])
@@ -106,8 +106,8 @@ def kpt_model(side: Side) -> tuple[Any, Any]:
         arguments |= {"dropout": side.settings["dropout"], "maximum_length": side.settings["length"]}
     encoder = Encoder(side.vocabulary_size, **arguments)
     model = Pretrainer(encoder, side.training.objectives)
-    recipe = OPTIMIZERS["modern"] if modern else {"learning_rate": side.settings["learning_rate"]}
-    model.compile(optimizer=optimizer(side, **recipe), jit_compile=side.settings["jit_compile"])
+    adam = encoder_optimizer(side.settings["steps"]) if modern else optimizer(side)
+    model.compile(optimizer=adam, jit_compile=side.settings["jit_compile"])
 
     def logits(batch: Batch) -> tuple[Any, Any]:
         predictions = model.predict_on_batch(batch)
@@ -148,7 +148,7 @@ def keras_hub_model(side: Side) -> tuple[Any, Any]:
     model = keras.Model({**backbone.input, "mask_positions": positions}, {"masked": masked, "pair": pair})
     entropy = keras.losses.SparseCategoricalCrossentropy
     model.compile(
-        optimizer=optimizer(side, settings["learning_rate"]),
+        optimizer=optimizer(side),
         loss={
             "masked": entropy(from_logits=True, reduction="mean_with_sample_weight"),
             "pair": entropy(from_logits=True),

@@ -73,7 +73,7 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Train, evaluate and report."""
     load_backend(arguments.backend)
-    from kpt.training.pretrain import BertSettings, pretrain_bert
+    from kpt.training.bert import BertSettings, pretrain_bert
 
     settings = BertSettings(
         size=arguments.size,

@@ -14,7 +14,7 @@ from kpt.files import atomic_folder, check_writable_folder, write_json
 
 if TYPE_CHECKING:
     from kpt.objectives import Pretrainer
-    from kpt.text import WordPieceTokenizer
+    from kpt.text import Tokenizer
 
 __all__ = ["saved_model"]
 
@@ -23,7 +23,7 @@ SHORTEST = 5  # [CLS] a [SEP] b [SEP]
 
 def saved_model(
     pretrainer: Pretrainer,
-    tokenizer: WordPieceTokenizer,
+    tokenizer: Tokenizer,
     folder: str | os.PathLike[str],
     *,
     length: int | None = None,

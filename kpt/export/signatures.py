@@ -7,9 +7,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from kpt.errors import InputError
 from kpt.export.sequences import pair_sequences, single_sequences
 from kpt.objectives import MaskedLM, NextSentence, Objective, Pretrainer
-from kpt.text import Vocabulary, WordPieceTokenizer
+from kpt.text import Tokenizer, Vocabulary, WordPieceTokenizer
 
 __all__ = ["ServedModel"]
 
@@ -24,7 +25,7 @@ class ServedModel(tf.Module):
         top_k: guesses for each mask.
     """
 
-    def __init__(self, pretrainer: Pretrainer, tokenizer: WordPieceTokenizer, length: int, top_k: int) -> None:
+    def __init__(self, pretrainer: Pretrainer, tokenizer: Tokenizer, length: int, top_k: int) -> None:
         super().__init__()
         backbone = pretrainer.backbone
         heads = [head for head in pretrainer.objectives if isinstance(head, MaskedLM | NextSentence)]
@@ -36,6 +37,8 @@ class ServedModel(tf.Module):
         }
         for head in heads:
             if isinstance(head, MaskedLM) and "fill_mask" not in self.functions:
+                if not isinstance(tokenizer, WordPieceTokenizer):
+                    raise InputError("fill_mask needs a tokenizer that keeps a literal [MASK], as WordPiece does")
                 self.with_masks = tokenizer.in_graph(literal_mask=True)
                 self.functions["fill_mask"] = fill_mask(
                     backbone, head, self.with_masks, tokenizer.vocabulary, length, top_k

@@ -22,14 +22,12 @@ from kpt.errors import InputError
 from kpt.export.saved_model import saved_model
 from kpt.files import write_json
 from kpt.objectives import Pretrainer
-from kpt.text import WordPieceTokenizer
+from kpt.text import Tokenizer, load_tokenizer
 
 __all__ = ["export_in_process", "read_model", "write_model"]
 
 
-def export_in_process(
-    pretrainer: Pretrainer, tokenizer: WordPieceTokenizer, target: Path, length: int, top_k: int
-) -> Path:
+def export_in_process(pretrainer: Pretrainer, tokenizer: Tokenizer, target: Path, length: int, top_k: int) -> Path:
     """Export a model as `saved_model` does, in a process of its own.
 
     Args:
@@ -105,7 +103,7 @@ def main(job: Path) -> None:
     """Do the job that a folder describes."""
     try:
         arguments = json.loads((job / "job.json").read_text(encoding="utf-8"))
-        saved_model(read_model(job), WordPieceTokenizer.load(job / "tokenizer"), **arguments)
+        saved_model(read_model(job), load_tokenizer(job / "tokenizer"), **arguments)
     except InputError as error:
         (job / "refused").write_text(str(error), encoding="utf-8")
         sys.exit(2)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from kpt.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from kpt.training.bert import BertSettings, pretrain_bert
     from kpt.training.metrics_log import MetricsLog
-    from kpt.training.optimizers import adamw
-    from kpt.training.pretrain import BertSettings, pretrain_bert
+    from kpt.training.optimizers import adamw, bert_optimizer, encoder_optimizer
+    from kpt.training.pretraining import Pretraining, pretrain
     from kpt.training.progress import TrainingProgress
     from kpt.training.report import write_report
     from kpt.training.run_folder import Checkpoints, RunFolder
@@ -22,10 +23,14 @@ __all__ = [
     "BertSettings",
     "Checkpoints",
     "MetricsLog",
+    "Pretraining",
     "RunFolder",
     "TrainingProgress",
     "WarmupDecay",
     "adamw",
+    "bert_optimizer",
+    "encoder_optimizer",
+    "pretrain",
     "pretrain_bert",
     "write_report",
 ]
@@ -33,14 +38,18 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "BertSettings": "kpt.training.pretrain",
+        "BertSettings": "kpt.training.bert",
         "Checkpoints": "kpt.training.run_folder",
         "MetricsLog": "kpt.training.metrics_log",
+        "Pretraining": "kpt.training.pretraining",
         "RunFolder": "kpt.training.run_folder",
         "TrainingProgress": "kpt.training.progress",
         "WarmupDecay": "kpt.training.schedule",
         "adamw": "kpt.training.optimizers",
-        "pretrain_bert": "kpt.training.pretrain",
+        "bert_optimizer": "kpt.training.optimizers",
+        "encoder_optimizer": "kpt.training.optimizers",
+        "pretrain": "kpt.training.pretraining",
+        "pretrain_bert": "kpt.training.bert",
         "write_report": "kpt.training.report",
     },
 )

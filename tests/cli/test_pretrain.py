@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import kpt.training.pretrain
+import kpt.training.bert
 from kpt.cli.main import main
 from tests.training.small_store import small_store
 
@@ -28,7 +28,7 @@ def test_the_arguments_become_settings(
         calls.append((words, options))
         return {"steps": 7}
 
-    monkeypatch.setattr(kpt.training.pretrain, "pretrain_bert", pretrain)
+    monkeypatch.setattr(kpt.training.bert, "pretrain_bert", pretrain)
     values = {
         "data": "store",
         "out": tmp_path / "run",

@@ -4,23 +4,14 @@ import json
 from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
 
 from kpt import InputError
-from kpt.data import Batches, SentencePairs, TokenStore
-from kpt.objectives import MaskedLM
+from kpt.data import TokenStore
 from kpt.text import WordPieceTokenizer
+from kpt.training.bert import BertPretraining, BertSettings, pretrain_bert
 from kpt.training.metrics_log import learning_rates, read_metrics
-from kpt.training.pretrain import (
-    BertSettings,
-    build_model,
-    check_choice,
-    find_baselines,
-    open_run,
-    pretrain_bert,
-    summarize,
-)
+from kpt.training.pretraining import build_model, open_run, summarize
 from kpt.training.run_folder import RunFolder
 from tests.training.small_store import small_store
 
@@ -119,29 +110,6 @@ def test_a_run_is_replaced_on_demand(store: TokenStore, tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
-@pytest.mark.parametrize(
-    ("wrong", "sentence"),
-    [
-        ({"steps": 0}, "steps is 0; give 1 or more"),
-        ({"batch_size": 0}, "batch_size is 0"),
-        ({"size": "bsae"}, "There is no size 'bsae': choose one of tiny, .*; did you mean 'base'"),
-        ({"architecture": "modrn"}, "architecture is 'modrn'; did you mean modern"),
-        ({"precision": "float8"}, "precision is 'float8'; .*there are float32"),
-        ({"length": 513}, "length is 513; the positions of the model allow 5 to 512"),
-        ({"length": 4}, "length is 4; the positions"),
-        ({"learning_rate": 0.0}, "learning_rate is 0.0; give a number above 0"),
-        ({"learning_rate": float("nan")}, "learning_rate is nan"),
-        ({"held_out": 1.0}, "held_out is 1.0; give a share between 0 and 1"),
-        ({"seed": -1}, "seed is -1; give a whole number from 0"),
-        ({"seed": 2**63}, "seed is 9223372036854775808"),
-        ({"warmup_steps": 10}, "warmup_steps is 10 of 10 steps"),
-    ],
-)
-def test_wrong_settings(wrong: dict, sentence: str) -> None:
-    with pytest.raises(InputError, match=sentence):
-        BertSettings(**{"steps": 10, **wrong})
-
-
 def test_too_few_documents_to_evaluate_on(store: TokenStore, tmp_path: Path) -> None:
     share = 1 / store.documents
     with pytest.raises(InputError, match=r"% of \d+ documents leaves 1 to evaluate on, .*; raise --held-out or add"):
@@ -151,7 +119,7 @@ def test_too_few_documents_to_evaluate_on(store: TokenStore, tmp_path: Path) -> 
 
 def test_half_precision_is_trained_with_a_loss_scale(tmp_path: Path, store: TokenStore) -> None:
     settings = BertSettings(steps=20, precision="mixed_float16", learning_rate=0.5, warmup_steps=0, **SMALL)
-    model = build_model(90, settings)
+    model = build_model(BertPretraining(settings), store.vocabulary)
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     assert learning_rates(model)(0) == pytest.approx(0.5)
     run = open_run(tmp_path / "run", WordPieceTokenizer.load(store.tokenizer_folder), {}, resume=False, overwrite=False)
@@ -176,21 +144,8 @@ def test_a_store_that_is_damaged_or_of_another_tokenizer(tmp_path: Path) -> None
     assert not (tmp_path / "run").exists()
 
 
-def test_the_next_sentence_needs_no_model_to_be_a_coin(store: TokenStore) -> None:
-    train, held_out = store.split(0.2, 0)
-    batches = Batches(SentencePairs(held_out, length=24), [MaskedLM()], batch_size=4, steps=1, repeat=True)
-    baselines = find_baselines(train, batches)
-    assert baselines["next_sentence_loss"] == pytest.approx(np.log(2))
-    assert baselines["masked_lm_accuracy_words"].startswith("always “")
-
-
 def test_summarize_a_run_that_was_cut_off() -> None:
-    assert summarize([], {}) == {"steps": 0}
+    task = BertPretraining(BertSettings(steps=10))
+    assert summarize([], task, {}) == {"steps": 0}
     line = {"step": 7, "split": "train", "masked_lm_loss": 3.0}
-    assert summarize([line], {}) == {"steps": 7, "mlm_loss_first": 3.0, "mlm_loss_last": 3.0}
-
-
-def test_a_choice() -> None:
-    check_choice("kind", "a", ("a", "b"))
-    with pytest.raises(InputError, match=r"^kind is 'c'; there are a1, b2$"):
-        check_choice("kind", "c", ("a1", "b2"))
+    assert summarize([line], task, {}) == {"steps": 7, "mlm_loss_first": 3.0, "mlm_loss_last": 3.0}

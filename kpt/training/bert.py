@@ -1,0 +1,145 @@
+"""BERT pre-training: masked tokens and next sentences."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import log
+from typing import Any, ClassVar
+
+import keras
+
+from kpt.data import Batches, SentencePairs, TokenStore
+from kpt.models import Encoder, bert_config, encoder_config
+from kpt.objectives import MaskedLM, NextSentence, Pretrainer
+from kpt.text import Vocabulary
+from kpt.training.baselines import token_counts, unigram_baseline
+from kpt.training.optimizers import BERT_RATE, ENCODER_RATE, bert_optimizer, encoder_optimizer
+from kpt.training.pretraining import Pretraining, Records, pretrain
+from kpt.training.samples import masked_samples
+from kpt.training.settings import Architecture, PretrainSettings
+
+__all__ = ["BertPretraining", "BertSettings", "pretrain_bert"]
+
+SAMPLES, SAMPLE_LENGTH = 8, 48
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertSettings(PretrainSettings):
+    """The settings of a BERT pre-training: those of `PretrainSettings`, and whole-word masking.
+
+    `size` is one of `kpt.models.SIZES`, `architecture` `"modern"` (`kpt.models.encoder_config`) or `"published"`
+    (`kpt.models.bert_config`).
+
+    Args:
+        whole_words: whether all pieces of a word are masked together.
+
+    Raises:
+        InputError: a value is out of its range, or a name is unknown.
+
+    Example:
+        >>> BertSettings(steps=100, size="minni")
+        Traceback (most recent call last):
+        ...
+        kpt.errors.InputError: There is no size 'minni': choose one of tiny, mini, ...; did you mean 'mini'?
+    """
+
+    architectures: ClassVar[Mapping[str, Architecture]] = {
+        "modern": Architecture(encoder_config, encoder_optimizer, ENCODER_RATE),
+        "published": Architecture(bert_config, bert_optimizer, BERT_RATE),
+    }
+    shortest: ClassVar[int] = 5  # [CLS] a [SEP] b [SEP]
+
+    whole_words: bool = False
+
+
+class BertPretraining(Pretraining):
+    """Masked tokens and next sentences on pairs of texts, with an `Encoder`.
+
+    Args:
+        settings: of the run.
+    """
+
+    title = "BERT"
+    settings: BertSettings
+
+    def examples(self, store: TokenStore) -> SentencePairs:
+        """Return pairs of texts, see `Pretraining.examples`."""
+        return SentencePairs(store, length=self.settings.length, seed=self.settings.seed)
+
+    def model(self, vocabulary: Vocabulary) -> Pretrainer:
+        """Return the model, see `Pretraining.model`."""
+        precision = self.settings.precision
+        encoder = Encoder(vocabulary.size, **self.settings.model_config, dtype=precision)
+        masked = MaskedLM(whole_words=self.settings.whole_words, dtype=precision)
+        return Pretrainer(encoder, [masked, NextSentence(dtype=precision)])
+
+    def baselines(self, train: TokenStore, validation: Batches) -> dict[str, Any]:
+        """Return what the tokens' frequencies reach, and a coin for the next sentence."""
+        unigram = unigram_baseline(token_counts(train), (validation.batch(step) for step in range(len(validation))))
+        return {
+            "masked_lm_loss": unigram.loss,
+            "masked_lm_loss_words": "frequencies alone",
+            "masked_lm_accuracy": unigram.accuracy,
+            "masked_lm_accuracy_words": f"always “{train.vocabulary.tokens[unigram.token_id]}”",
+            "next_sentence_loss": log(2),
+            "next_sentence_loss_words": "a coin",
+            "next_sentence_accuracy": 0.5,
+            "next_sentence_accuracy_words": "a coin",
+        }
+
+    def samples(self, model: Pretrainer, held_out: TokenStore) -> list[dict[str, Any]]:
+        """Return masked texts and the model's guesses."""
+        examples = SentencePairs(held_out, length=min(SAMPLE_LENGTH, self.settings.length), seed=self.settings.seed)
+        batch = Batches(examples, model.objectives, batch_size=SAMPLES, steps=1, prefetch=0).batch(0)
+        return masked_samples(model, batch, held_out.vocabulary)
+
+    def results(self, train: Records, held_out: Records, baselines: Mapping[str, Any]) -> dict[str, Any]:
+        """Return `mlm_...` and `nsp_...`, see `Pretraining.results`."""
+        results: dict[str, Any] = {}
+        if train:
+            results |= {"mlm_loss_first": train[0]["masked_lm_loss"], "mlm_loss_last": train[-1]["masked_lm_loss"]}
+        if held_out:
+            last = held_out[-1]
+            results |= {
+                "mlm_loss_heldout": last["masked_lm_loss"],
+                "mlm_loss_baseline": baselines["masked_lm_loss"],
+                "mlm_accuracy_heldout": last["masked_lm_accuracy"],
+                "mlm_accuracy_baseline": baselines["masked_lm_accuracy"],
+                "nsp_loss_heldout": last["next_sentence_loss"],
+                "nsp_accuracy_heldout": last["next_sentence_accuracy"],
+            }
+        return results
+
+
+def pretrain_bert(
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    settings: BertSettings,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, Any]:
+    """Pre-train an encoder on masked tokens and next sentences, evaluate it on held-out documents, write the report.
+
+    Args:
+        data: folder of the token store.
+        out: the run folder.
+        settings: all else.
+        resume: go on from the newest checkpoint in `out`.
+        overwrite: replace a run that is in `out`.
+        progress: show how far it is on standard error.
+        callbacks: for `fit`, beside those that write the metrics and the checkpoints.
+
+    Returns:
+        The results by name, `mlm_accuracy_heldout` and others.
+
+    Raises:
+        InputError: see `kpt.training.pretraining.pretrain`.
+        FloatingPointError: the loss became infinite or not a number.
+    """
+    task = BertPretraining(settings)
+    return pretrain(task, data, out, resume=resume, overwrite=overwrite, progress=progress, callbacks=callbacks)

@@ -1,0 +1,225 @@
+"""Pre-training from a token store to a run folder, whatever the objective: what `kpt pretrain` and `kpt demo` do."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar
+
+import keras
+
+from kpt.data import Batches, TokenStore
+from kpt.errors import InputError
+from kpt.files import write_json
+from kpt.objectives import Pretrainer
+from kpt.text import Tokenizer, Vocabulary, load_tokenizer
+from kpt.training.finite_loss import FiniteLoss
+from kpt.training.metrics_log import MetricsLog, read_metrics
+from kpt.training.progress import TrainingProgress
+from kpt.training.report import write_report
+from kpt.training.run_folder import Checkpoints, RunFolder
+from kpt.training.settings import PretrainSettings
+
+__all__ = ["Pretraining", "pretrain"]
+
+Records = Sequence[Mapping[str, Any]]
+
+
+class Pretraining(ABC):
+    """What differs from one kind of pre-training to the other.
+
+    Args:
+        settings: of the run.
+    """
+
+    title: ClassVar[str]
+
+    def __init__(self, settings: PretrainSettings) -> None:
+        self.settings = settings
+
+    @abstractmethod
+    def examples(self, store: TokenStore) -> Any:
+        """Return the maker of examples, see `Batches`."""
+
+    @abstractmethod
+    def model(self, vocabulary: Vocabulary) -> Pretrainer:
+        """Return the model, not compiled."""
+
+    @abstractmethod
+    def baselines(self, train: TokenStore, validation: Batches) -> dict[str, Any]:
+        """Return what is reached without a model, by the names of the metrics, and under `..._words` how."""
+
+    @abstractmethod
+    def samples(self, model: Pretrainer, held_out: TokenStore) -> list[dict[str, Any]]:
+        """Return what the report shows of the model's work, see `kpt.training.report_samples`."""
+
+    @abstractmethod
+    def results(self, train: Records, held_out: Records, baselines: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the results by name, from the records of both splits and the baselines."""
+
+
+def pretrain(
+    task: Pretraining,
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, Any]:
+    """Pre-train a model, evaluate it on held-out documents, write the report.
+
+    Args:
+        task: what to train, with its settings.
+        data: folder of the token store.
+        out: the run folder, see `RunFolder`; with `samples.json`, `results.json` and `report.html`.
+        resume: go on from the newest checkpoint in `out`; a run that was not begun is begun, a complete one only
+            reports.
+        overwrite: replace a run that is in `out`.
+        progress: show how far it is on standard error.
+        callbacks: for `fit`, beside those that write the metrics and the checkpoints.
+
+    Returns:
+        The results by name.
+
+    Raises:
+        InputError: the store is damaged or has too few documents, `out` holds something, or the run to go on with has
+            other settings.
+        FloatingPointError: the loss became infinite or not a number.
+    """
+    begin = time.perf_counter()
+    settings = task.settings
+    store = TokenStore.open(data)
+    tokenizer = load_tokenizer(store.tokenizer_folder)
+    store.check_tokenizer(tokenizer)
+    train, held_out = split(store, settings)
+    train_examples, held_out_examples = (task.examples(part) for part in (train, held_out))
+    run = open_run(Path(out), tokenizer, config_of(task, store), resume=resume, overwrite=overwrite)
+
+    random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend
+    model, step = run.load_newest() if run.step else (build_model(task, store.vocabulary), 0)
+    options: dict[str, Any] = {"objectives": model.objectives, "batch_size": settings.batch_size}
+    validation = Batches(held_out_examples, steps=settings.evaluation_batches, repeat=True, **options)
+    baselines = task.baselines(train, validation)
+    interval = settings.interval
+    shown = (
+        TrainingProgress(settings.steps, tokens_per_step=settings.tokens_per_step, start_step=step)
+        if progress
+        else None
+    )
+    own = [metrics_log(run, settings, step), FiniteLoss(step), Checkpoints(run, every=interval, start_step=step)]
+    try:
+        if remaining := settings.steps - step:
+            with warnings.catch_warnings():  # the last epoch may be shorter than the others
+                warnings.filterwarnings("ignore", "\\s*Your input ran out of data", UserWarning)
+                model.fit(
+                    Batches(train_examples, steps=remaining, start_step=step, **options),
+                    epochs=-(-remaining // interval),
+                    steps_per_epoch=interval,
+                    shuffle=False,
+                    validation_data=validation,
+                    callbacks=[*own, *([shown] if shown else []), *callbacks],
+                    verbose=0,
+                )
+        write_json(run.path / "samples.json", task.samples(model, held_out))
+    finally:
+        if shown:
+            shown.close()
+        results = {"parameters": model.count_params(), **report(run, task, baselines)}
+    return results | {"seconds": round(time.perf_counter() - begin, 1)}
+
+
+def split(store: TokenStore, settings: PretrainSettings) -> tuple[TokenStore, TokenStore]:
+    """Return the documents to train on and those to evaluate on.
+
+    Raises:
+        InputError: these are too few for a random next sentence of another document.
+    """
+    train, held_out = store.split(settings.held_out, settings.seed)
+    if held_out.documents < 2:
+        raise InputError(
+            f"{100 * settings.held_out:g} % of {store.documents:,} documents leaves {held_out.documents} to evaluate "
+            "on, where 2 are the least; raise --held-out or add documents"
+        )
+    return train, held_out
+
+
+def open_run(path: Path, tokenizer: Tokenizer, config: dict[str, Any], *, resume: bool, overwrite: bool) -> RunFolder:
+    """Make the run folder, or find the one to go on with.
+
+    Raises:
+        InputError: it holds something, or the run to go on with has other settings.
+    """
+    begun = (path / "config.json").is_file()
+    if resume and begun:
+        run = RunFolder(path)
+        for group in ("model", "training", "data"):
+            old, new = run.config.get(group, {}), config[group]
+            for name in new.keys() - {"store"}:  # a store may be moved: its fingerprint and counts say which it is
+                if old.get(name) != new[name]:
+                    raise InputError(
+                        f"the run {path} has the {group} setting {name} {old.get(name)!r}, not {new[name]!r}; "
+                        "go on with the settings it was begun with, or choose another folder"
+                    )
+        return run
+    return RunFolder.create(path, tokenizer, config, overwrite=overwrite)
+
+
+def metrics_log(run: RunFolder, settings: PretrainSettings, step: int) -> MetricsLog:
+    """Return the callback that writes the metrics of a run, about 150 lines but at least one in twenty steps."""
+    return MetricsLog(
+        run.metrics,
+        every=max(1, min(20, settings.steps // 150)),
+        tokens_per_step=settings.tokens_per_step,
+        start_step=step,
+        tensorboard=run.tensorboard,
+    )
+
+
+def report(run: RunFolder, task: Pretraining, baselines: dict[str, Any]) -> dict[str, Any]:
+    """Write the results and the report of a run, also of one that was interrupted; returns the results."""
+    if not run.metrics.is_file():
+        return {}
+    results = summarize(read_metrics(run.metrics), task, baselines)
+    write_json(run.path / "results.json", {**results, "baselines": baselines})
+    return {"run": str(run.path), "report": str(write_report(run.path)), **results}
+
+
+def build_model(task: Pretraining, vocabulary: Vocabulary) -> Pretrainer:
+    """Return the compiled model."""
+    model = task.model(vocabulary)
+    optimizer = task.settings.optimizer()
+    if task.settings.precision == "mixed_float16":  # small gradients would be 0; named here, a checkpoint keeps it
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    # Keras leaves XLA off on TensorFlow's CPU, where it made a step of `mini` 1.3 times as fast; the shapes are fixed.
+    model.compile(optimizer=optimizer, jit_compile=True if keras.backend.backend() == "tensorflow" else "auto")
+    return model
+
+
+def summarize(records: Records, task: Pretraining, baselines: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the results of a run from its metrics."""
+    train = [record for record in records if record["split"] == "train"]
+    held_out = [record for record in records if record["split"] == "heldout"]
+    results = {"steps": train[-1]["step"] if train else 0, **task.results(train, held_out, baselines)}
+    if speeds := sorted(record["tokens_per_second"] for record in train if "tokens_per_second" in record):
+        results["tokens_per_second"] = round(speeds[len(speeds) // 2])
+    return results
+
+
+def config_of(task: Pretraining, store: TokenStore) -> dict[str, Any]:
+    """Return the configuration as `config.json` has it."""
+    settings = task.settings
+    return {
+        "title": f"{task.title} pre-training",
+        "backend": keras.backend.backend(),
+        "model": settings.model_config,
+        "training": asdict(settings) | {"learning_rate": settings.peak},
+        "data": {"store": str(store.folder), "tokenizer": store.tokenizer_fingerprint, **store.summary},
+    }
