@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,12 @@ class Contender:
     step: int = 0
 
     def __post_init__(self) -> None:
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the process is
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.pretraining_sides", json.dumps(self.settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self.errors,
             text=True,
             cwd=Path(__file__).parents[1],
         )
@@ -79,7 +82,9 @@ class Contender:
         for line in self.process.stdout:
             if line.startswith(ANSWER):
                 return dict(json.loads(line.removeprefix(ANSWER)))
-        raise RuntimeError(f"{self.name} ended with status {self.process.wait()}")
+        status = self.process.wait()
+        self.errors.seek(0)
+        raise RuntimeError(f"{self.name} ended with status {status}: {self.errors.read()[-2000:]}")
 
     def train(self, steps: int, counts: bool = True) -> None:
         """Train for some steps; `counts`: whether they count for the speed."""
@@ -101,6 +106,7 @@ class Contender:
         assert self.process.stdin
         self.process.stdin.close()
         self.process.wait()
+        self.errors.close()
 
 
 def contender(model: str, backend: str, precision: str, dropout: float, base: dict[str, Any]) -> Contender:
@@ -115,40 +121,26 @@ def contender(model: str, backend: str, precision: str, dropout: float, base: di
     return Contender(f"{model}, {backend}, {precision}, dropout {dropout:g}", settings)
 
 
-def speed(base: dict[str, Any], backends: Sequence[str], rounds: int, steps: int, say: Callable[[str], None]) -> Any:
-    """Measure tokens per second: the sides of a precision and dropout take turns."""
-    groups = []
-    for precision in ("float32", "mixed_bfloat16"):
-        for dropout in (base["dropout"], 0.0):
-            say(f"speed: {precision}, dropout {dropout:g}")
-            sides = [
-                contender(model, backend, precision, dropout, base)
-                for backend in backends
-                for model in ("kpt", "keras-hub")
-            ]
-            if "torch" in backends:
-                sides.append(contender("hugging-face", "torch", precision, dropout, base))
-            for side in sides:
-                side.train(steps, counts=False)
-            for _ in range(rounds):
-                for side in sides:
-                    side.train(steps)
-            for side in sides:
-                side.close()
-            groups.append(
-                {
-                    "precision": precision,
-                    "dropout": dropout,
-                    "tokens_per_second": {
-                        f"{side.settings['model']}, {backend_of(side)}": round(
-                            statistics.median(side.tokens_per_second)
-                        )
-                        for side in sides
-                    },
-                }
-            )
-            groups[-1] |= best(groups[-1]["tokens_per_second"])
-    return groups
+def speed(
+    base: dict[str, Any], backends: Sequence[str], precision: str, dropout: float, rounds: int, steps: int
+) -> dict[str, Any]:
+    """Measure tokens per second at one precision and dropout: the sides take turns."""
+    models = ("kpt", "keras-hub")
+    sides = [contender(model, backend, precision, dropout, base) for backend in backends for model in models]
+    if "torch" in backends:
+        sides.append(contender("hugging-face", "torch", precision, dropout, base))
+    for side in sides:
+        side.train(steps, counts=False)
+    for _ in range(rounds):
+        for side in sides:
+            side.train(steps)
+    for side in sides:
+        side.close()
+    speeds = {
+        f"{side.settings['model']}, {backend_of(side)}": round(statistics.median(side.tokens_per_second))
+        for side in sides
+    }
+    return {"precision": precision, "dropout": dropout, "tokens_per_second": speeds, **best(speeds)}
 
 
 def backend_of(side: Contender) -> str:
@@ -295,19 +287,28 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--published-steps", type=int, help="stop kpt's published BERT after so many steps")
     parser.add_argument("--every", type=int, default=500, help="steps of a turn and between two evaluations")
     parser.add_argument("--rounds", type=int, default=5, help="turns of a side in the speed part")
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=BACKENDS, help="of the speed part")
+    parser.add_argument("--precisions", nargs="+", default=["float32", "mixed_bfloat16"], help="of the speed part")
+    parser.add_argument(
+        "--dropouts", nargs="+", type=float, default=[SETTINGS["dropout"], 0.0], help="of the speed part"
+    )
     parser.add_argument("--backend", default="torch", choices=BACKENDS, help="of the quality part")
     parser.add_argument("--precision", default="mixed_bfloat16", help="of the quality part")
     parser.add_argument("--tiny", action="store_true", help="only try that everything runs")
     options = parser.parse_args(arguments)
     base = SETTINGS | (TINY if options.tiny else {}) | ({"steps": options.steps} if options.steps else {})
-    backends = ("tensorflow", "torch") if options.tiny else BACKENDS
+    backends = ("tensorflow", "torch") if options.tiny else options.backends
     console = Console(stderr=True)
     result: dict[str, Any] = {"settings": base}
     with tempfile.TemporaryDirectory() as temporary:
         base["store"] = str(make_store(options.data, Path(temporary) / "store", base, options.tiny))
         if "speed" in options.parts:
             rounds, steps = (1, 1) if options.tiny else (options.rounds, 10)
-            result["speed"] = speed(base, backends, rounds, steps, console.print)
+            result["speed"] = []
+            for precision, dropout in product(options.precisions, options.dropouts):
+                console.print(f"speed: {precision}, dropout {dropout:g}")
+                result["speed"].append(speed(base, backends, precision, dropout, rounds, steps))
+                write_json(options.out, result)
         if "quality" in options.parts:
             every = 2 if options.tiny else options.every
             published = options.published_steps or base["steps"]

@@ -29,7 +29,8 @@ class MaskedLM(Objective):
 
     Args:
         rate: Share of the tokens that are predicted.
-        predictions: Number of prediction slots of a sequence; by default `rate` of its length, rounded up.
+        predictions: Number of prediction slots of a sequence; by default `rate` of its length, rounded up, and 4
+            more for whole words.
         whole_words: Whether all pieces of a word are hidden together.
         weight: Factor on the loss in the sum that is trained.
         name: Name under which loss and metrics are logged.

@@ -12,9 +12,16 @@ from kpt.text.vocabulary import Vocabulary
 __all__ = ["mask_tokens", "prediction_slots"]
 
 
-def prediction_slots(length: int, rate: float = 0.15) -> int:
-    """Return the number of slots that hold the predictions of any sequence: `rate * length`, rounded up (128 -> 20)."""
-    return max(1, math.ceil(rate * length))
+# Room for the word that crosses the budget: without it such words are passed over and too few tokens are hidden.
+_WORD_ROOM = 4
+
+
+def prediction_slots(length: int, rate: float = 0.15, whole_words: bool = False) -> int:
+    """Return the number of slots that hold the predictions of any sequence.
+
+    `rate * length`, rounded up (128 -> 20), and 4 more for whole words, whose last one may cross that budget.
+    """
+    return max(1, math.ceil(rate * length)) + (_WORD_ROOM if whole_words else 0)
 
 
 def mask_tokens(
@@ -40,7 +47,7 @@ def mask_tokens(
         vocabulary: says which ids are special and which continue a word.
         generator: the only source of randomness.
         rate: share of the tokens that are predicted.
-        predictions: number of slots P of a sequence; by default `prediction_slots(length, rate)`.
+        predictions: number of slots P of a sequence; by default `prediction_slots(length, rate, whole_words)`.
         whole_words: whether the pieces of a word are chosen together.
 
     Returns:
@@ -66,7 +73,7 @@ def mask_tokens(
             f"token_ids {token_ids.shape} and padding_mask {padding_mask.shape} must share a shape [batch, length]"
         )
     length = token_ids.shape[1]
-    slots = prediction_slots(length, rate) if predictions is None else predictions
+    slots = prediction_slots(length, rate, whole_words) if predictions is None else predictions
     if slots < 1:
         raise InputError(f"predictions is {predictions}; give at least one slot")
     if vocabulary.size <= len(vocabulary.special_ids):

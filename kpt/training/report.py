@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import kpt
+from kpt.errors import InputError
 from kpt.files import atomic_file
 from kpt.training.metrics_log import read_metrics
 from kpt.training.progress import clock
@@ -44,7 +45,7 @@ def write_report(run_folder: str | os.PathLike[str], *, title: str | None = None
         The path of the page. It has no script and no resource outside itself.
 
     Raises:
-        InputError: there is no `metrics.jsonl`, or a line of it is damaged.
+        InputError: there is no `metrics.jsonl`, or it or another of the files is damaged.
     """
     folder = Path(run_folder)
     records = read_metrics(folder / "metrics.jsonl")
@@ -230,4 +231,12 @@ def _words(value: Any) -> str:
 
 
 def _read(path: Path, default: Any) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else default
+    if not path.is_file():
+        return default
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is damaged ({error}); remove it, and the report is written without it") from error
+    if not isinstance(value, type(default)):
+        raise InputError(f"{path} holds no JSON {'object' if isinstance(default, dict) else 'list'}; remove it")
+    return value

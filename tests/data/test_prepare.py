@@ -129,15 +129,21 @@ prepare(corpus(), WordPieceTokenizer.load(sys.argv[1]), sys.argv[2], workers=2)
 """
 
 
+# How often to look, 0.02 seconds apart, before a test gives up on another process.
+WAITS = 15_000
+
+
 def start_slow_prepare(folder: Path) -> tuple[subprocess.Popen[str], list[int]]:
     """Start a run that has written something and waits for more text; return it and its workers' process ids."""
     TOKENIZER.save(folder / "tokenizer")
     command = [sys.executable, "-c", SLOW_PREPARE, folder / "tokenizer", folder / "store"]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert run.stdout and run.stdout.readline() == "ready\n"
-    while len(workers := children(run.pid)) < 2:
+    for _ in range(WAITS):
+        if len(workers := children(run.pid)) == 2:
+            return run, workers
         time.sleep(0.02)
-    return run, workers
+    raise AssertionError("the run started no two workers")
 
 
 def children(pid: int) -> list[int]:
@@ -148,8 +154,12 @@ def children(pid: int) -> list[int]:
 
 def wait_until_gone(pids: list[int]) -> None:
     for pid in pids:
-        while is_running(pid):
+        for _ in range(WAITS):
+            if not is_running(pid):
+                break
             time.sleep(0.02)
+        else:
+            raise AssertionError(f"the worker {pid} outlives the run")
 
 
 def is_running(pid: int) -> bool:
@@ -162,7 +172,7 @@ def is_running(pid: int) -> bool:
 def test_a_killed_run_leaves_no_store_no_worker_and_nothing_after_the_next_run(tmp_path: Path) -> None:
     run, workers = start_slow_prepare(tmp_path)
     os.kill(run.pid, signal.SIGKILL)
-    run.communicate()
+    run.communicate(timeout=300)
     wait_until_gone(workers)
     assert not (tmp_path / "store").exists()
     assert [name.endswith(".partial") for name in names(tmp_path)] == [True, False]
@@ -174,7 +184,7 @@ def test_a_killed_run_leaves_no_store_no_worker_and_nothing_after_the_next_run(t
 def test_an_interrupted_run_cleans_up(tmp_path: Path) -> None:
     run, workers = start_slow_prepare(tmp_path)
     run.send_signal(signal.SIGINT)
-    _, error = run.communicate()
+    _, error = run.communicate(timeout=300)
     assert error.rstrip().endswith("KeyboardInterrupt") and error.count("Traceback") == 1
     wait_until_gone(workers)
     assert names(tmp_path) == ["tokenizer"]

@@ -59,6 +59,14 @@ def test_nothing_is_learned_from_words_of_over_63_characters() -> None:
     assert pieces == [*SPECIAL, *"abd中", "##a", "##b", "##d", "##dd", "##dddd", "##dddddddd"]
 
 
+def test_the_length_of_a_word_is_that_of_its_normal_form() -> None:
+    g, a, k = "\u1100\u1161\u11a8"  # what the syllable U+AC01 is decomposed to
+    characters = ["a", "b", g, a, k, "##a", "##b", f"##{g}", f"##{a}", f"##{k}"]
+    learned = learn(["ab " * 9, "\uac01" * 21] * 9, 17)  # 63 letters
+    assert learned == [*SPECIAL, *characters, f"##{a}{k}", f"##{g}{a}{k}"]
+    assert learn(["ab " * 9, "\uac01" * 22] * 9, 10) == [*SPECIAL, "a", "b", "##a", "##b", "ab"]
+
+
 def test_other_processes_learn_the_same_pieces() -> None:
     program = (
         "import ast, hashlib, sys\n"

@@ -172,6 +172,21 @@ def test_no_run(tmp_path: Path) -> None:
         write_report(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", "{", r"config\.json is damaged \(Expecting .*\); remove it"),
+        ("results.json", "[]", r"results\.json holds no JSON object; remove it"),
+        ("samples.json", "{}", r"samples\.json holds no JSON list; remove it"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: str, message: str) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "split": "train", "loss": 1.0}\n', encoding="utf-8")
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        write_report(tmp_path)
+
+
 def test_words_for_values() -> None:
     assert flat({"a_b": {"c": 1.5, "d": [1, 2]}, "e": None, "f": {}}) == [
         ("a b: c", "1.5"),
