@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from kpt.errors import InputError
     from kpt.models import Encoder
     from kpt.objectives import Pretrainer
-    from kpt.text import Corpus, WordPieceTokenizer
+    from kpt.text import BytePairTokenizer, Corpus, WordPieceTokenizer
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BytePairTokenizer",
     "Corpus",
     "Encoder",
     "InputError",
@@ -46,6 +47,7 @@ __getattr__, __dir__ = lazy_names(
         "objectives": "kpt.objectives",
         "text": "kpt.text",
         "training": "kpt.training",
+        "BytePairTokenizer": "kpt.text",
         "Corpus": "kpt.text",
         "Encoder": "kpt.models",
         "InputError": "kpt.errors",

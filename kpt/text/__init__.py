@@ -11,6 +11,7 @@ from kpt.lazy import lazy_names
 
 if TYPE_CHECKING:
     from kpt.text import clean
+    from kpt.text.byte_pair import BytePairTokenizer
     from kpt.text.corpus import Corpus
     from kpt.text.docstrings import DocumentationCorpus, documentation
     from kpt.text.document import Document
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kpt.text.wordpiece import WordPieceTokenizer
 
 __all__ = [
+    "BytePairTokenizer",
     "Corpus",
     "Document",
     "DocumentationCorpus",
@@ -36,6 +38,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "BytePairTokenizer": "kpt.text.byte_pair",
         "Corpus": "kpt.text.corpus",
         "Document": "kpt.text.document",
         "DocumentationCorpus": "kpt.text.docstrings",

@@ -22,7 +22,8 @@ ITSELF = -1
 #: The classes of a code point in normalised text.
 LETTER, SPACE, ALONE = 0, 1, 2
 
-_PAGE = 256
+#: Code points of a page of a `PagedTable`.
+PAGE = 256
 # A digit neither joins with what follows nor comes out of any other code point.
 _MARK = "0"
 # Planes 4 to 13 have no characters; surrogates are no characters.
@@ -45,15 +46,13 @@ class PagedTable:
     def compress(cls, dense: np.ndarray) -> PagedTable:
         """Find the pages of 256 code points that are equal."""
         numbers: dict[bytes, int] = {}
-        pages = [
-            numbers.setdefault(page.tobytes(), len(numbers)) for page in dense.reshape(-1, _PAGE, *dense.shape[1:])
-        ]
+        pages = [numbers.setdefault(page.tobytes(), len(numbers)) for page in dense.reshape(-1, PAGE, *dense.shape[1:])]
         rows = np.frombuffer(b"".join(numbers), dense.dtype).reshape(-1, *dense.shape[1:])
         return cls(np.array(pages, np.int32), rows)
 
     def __getitem__(self, code_points: np.ndarray) -> np.ndarray:
         """Look code points up."""
-        return self.rows[self.pages[code_points // _PAGE] * _PAGE + code_points % _PAGE]
+        return self.rows[self.pages[code_points // PAGE] * PAGE + code_points % PAGE]
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,27 @@ class Ragged(NamedTuple):
         return self.values[self.row_splits[i] : self.row_splits[i + 1]]
 
 
+def check_texts(texts: Sequence[object]) -> None:
+    """Refuse one text where a sequence of texts is expected.
+
+    Raises:
+        InputError: `texts` is a string or bytes.
+    """
+    if isinstance(texts, str | bytes):
+        raise InputError(f"encode takes a sequence of texts and got one text, {texts[:40]!r}; pass [text]")
+
+
+def check_id(i: int, size: int) -> int:
+    """Return an id that is in a vocabulary.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not 0 <= i < size:
+        raise InputError(f"the id {i} is not in the vocabulary, whose ids are 0 to {size - 1}")
+    return i
+
+
 class Tokenizer(Protocol):
     """Text to ids and back. Two tokenizers with one fingerprint give the same ids for every text."""
 
@@ -64,8 +85,14 @@ def _wordpiece(folder: Path) -> Tokenizer:
     return WordPieceTokenizer.load(folder)
 
 
+def _byte_pair(folder: Path) -> Tokenizer:
+    from kpt.text.byte_pair import BytePairTokenizer
+
+    return BytePairTokenizer.load(folder)
+
+
 # The model's type in tokenizer.json, and what reads such a folder.
-KINDS: dict[str, Callable[[Path], Tokenizer]] = {"WordPiece": _wordpiece}
+KINDS: dict[str, Callable[[Path], Tokenizer]] = {"WordPiece": _wordpiece, "BPE": _byte_pair}
 
 
 def load_tokenizer(folder: str | os.PathLike[str]) -> Tokenizer:
@@ -86,10 +113,10 @@ def load_tokenizer(folder: str | os.PathLike[str]) -> Tokenizer:
 
 
 def _kind(folder: Path) -> str:
-    """The model's type that tokenizer.json names; WordPiece where a folder has no such file, as old BERT folders."""
+    """The model's type that tokenizer.json names, or the one whose files an old folder without it has."""
     file = folder / "tokenizer.json"
     if not file.is_file():
-        return "WordPiece"
+        return "BPE" if (folder / "merges.txt").is_file() else "WordPiece"
     try:
         kind = json.loads(file.read_text(encoding="utf-8"))["model"]["type"]
     except OSError as error:

@@ -8,8 +8,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kpt.errors import InputError
-from kpt.text.tokenizer import Ragged
+from kpt.text.tokenizer import Ragged, check_id, check_texts
 from kpt.text.vocabulary import CONTINUATION_PREFIX, Vocabulary
 from kpt.text.wordpiece_encoding import OfflineEncoder, bert_normalizer, bert_pre_tokenizer
 from kpt.text.wordpiece_folder import read_folder, write_folder
@@ -108,8 +107,7 @@ class WordPieceTokenizer:
         Raises:
             InputError: `texts` is one string.
         """
-        if isinstance(texts, str):
-            raise InputError(f"encode takes a sequence of texts and got one text, {texts[:40]!r}; pass [text]")
+        check_texts(texts)
         return Ragged(*self._offline.encode(texts, literal_mask=literal_mask))
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -120,9 +118,7 @@ class WordPieceTokenizer:
         """
         words: list[str] = []
         for i in map(int, ids):
-            if not 0 <= i < self.vocabulary.size:
-                raise InputError(f"the id {i} is not in the vocabulary, whose ids are 0 to {self.vocabulary.size - 1}")
-            token = self.vocabulary.tokens[i]
+            token = self.vocabulary.tokens[check_id(i, self.vocabulary.size)]
             if words and self.vocabulary.continuation[i]:
                 words[-1] += token.removeprefix(CONTINUATION_PREFIX)
             else:

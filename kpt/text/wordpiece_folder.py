@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +9,11 @@ from typing import Any
 
 from kpt.errors import InputError
 from kpt.files import atomic_file, check_writable_folder, write_json
+from kpt.text.folder_files import REMEDY, added_tokens, declared_tokens, ids_in_order, read_json
 from kpt.text.vocabulary import CONTINUATION_PREFIX, SPECIAL_TOKENS, Vocabulary
 
 #: A word of more characters (after normalisation) becomes the unknown token.
 MAXIMUM_WORD_CHARACTERS = 100
-
-_REMEDY = "copy the folder again, or train the tokenizer again"
 
 
 def write_folder(
@@ -62,24 +60,18 @@ def read_folder(folder: str | os.PathLike[str]) -> tuple[Vocabulary, dict[str, b
     if not path.is_dir():
         raise InputError(f"there is no tokenizer folder {path}; give one that holds tokenizer.json or vocab.txt")
     json_path, text_path, config_path = (path / n for n in ("tokenizer.json", "vocab.txt", "tokenizer_config.json"))
-    config = _read_json(config_path) if config_path.exists() else {}
-    specials = dict(SPECIAL_TOKENS)
-    others: list[str] = []
-    map_path = path / "special_tokens_map.json"
-    for source, values in ((map_path, _read_json(map_path) if map_path.exists() else {}), (config_path, config)):
-        for role in specials:
-            if values.get(f"{role}_token") is not None:
-                specials[role] = _token_text(values[f"{role}_token"], source)
-        others += [_token_text(value, source) for value in values.get("additional_special_tokens") or ()]
+    declared, others = declared_tokens(path)
+    specials = {role: declared.get(f"{role}_token", token) for role, token in SPECIAL_TOKENS.items()}
     if json_path.exists():
         tokens, options, added = _read_tokenizer_json(json_path)
         others += added
         if text_path.exists() and (lines := _read_vocabulary_text(text_path)) != tokens[: len(lines)]:
             raise InputError(f"{text_path} and {json_path} list different pieces; remove the one that is not right")
     elif text_path.exists():
+        config = read_json(config_path) if config_path.exists() else {}
         tokens, options = _read_vocabulary_text(text_path), _options(config, config_path)
     else:
-        raise InputError(f"the folder {path} has neither tokenizer.json nor vocab.txt; {_REMEDY}")
+        raise InputError(f"the folder {path} has neither tokenizer.json nor vocab.txt; {REMEDY}")
     source = json_path if json_path.exists() else text_path
     known = set(tokens)
     try:
@@ -93,18 +85,6 @@ def _tokenizer_json(
     vocabulary: Vocabulary, names: Mapping[str, str], lowercase: bool, accents: bool | None
 ) -> dict[str, Any]:
     cls_token, sep_token = names["cls"], names["sep"]
-    added = [
-        {
-            "id": i,
-            "content": vocabulary.tokens[i],
-            "single_word": False,
-            "lstrip": False,
-            "rstrip": False,
-            "normalized": False,
-            "special": True,
-        }
-        for i in vocabulary.special_ids
-    ]
     first = [{"SpecialToken": {"id": cls_token, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
     first.append({"SpecialToken": {"id": sep_token, "type_id": 0}})
     second = [{"Sequence": {"id": "B", "type_id": 1}}, {"SpecialToken": {"id": sep_token, "type_id": 1}}]
@@ -113,7 +93,7 @@ def _tokenizer_json(
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": added,
+        "added_tokens": added_tokens(vocabulary),
         "normalizer": {
             "type": "BertNormalizer",
             "clean_text": True,
@@ -139,21 +119,11 @@ def _tokenizer_json(
     }
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not readable JSON ({error}); {_REMEDY}") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{path} holds a {type(value).__name__} where an object is expected; {_REMEDY}")
-    return value
-
-
 def _read_vocabulary_text(path: Path) -> list[str]:
     try:
         text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not readable UTF-8 text ({error}); {_REMEDY}") from error
+        raise InputError(f"{path} is not readable UTF-8 text ({error}); {REMEDY}") from error
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     if lines[-1] == "":
         lines.pop()
@@ -161,16 +131,16 @@ def _read_vocabulary_text(path: Path) -> list[str]:
     for number, token in enumerate(lines, 1):
         if token == "" or token in seen:
             what = "is empty" if token == "" else f"repeats {token!r} of line {seen[token]}"
-            raise InputError(f"{path}, line {number} {what}; a vocabulary has one new piece a line: {_REMEDY}")
+            raise InputError(f"{path}, line {number} {what}; a vocabulary has one new piece a line: {REMEDY}")
         seen[token] = number
     if not lines:
-        raise InputError(f"{path} is empty; {_REMEDY}")
+        raise InputError(f"{path} is empty; {REMEDY}")
     return lines
 
 
 def _read_tokenizer_json(path: Path) -> tuple[list[str], dict[str, bool], list[str]]:
     """The pieces by id, the options, and the added tokens that are special."""
-    value = _read_json(path)
+    value = read_json(path)
     parts: dict[str, dict[str, Any]] = {}
     for part, kind in (("model", "WordPiece"), ("normalizer", "BertNormalizer"), ("pre_tokenizer", "BertPreTokenizer")):
         section = value.get(part)
@@ -186,23 +156,8 @@ def _read_tokenizer_json(path: Path) -> tuple[list[str], dict[str, bool], list[s
     for name, wanted in expected.items():
         if model.get(name, wanted) != wanted:
             raise InputError(f"{path}: {name} is {model[name]!r} and BERT's is {wanted!r}; give a BERT tokenizer")
-    ids = model.get("vocab")
-    added = value.get("added_tokens") or []
-    special: list[str] = []
-    try:
-        if not isinstance(ids, dict):
-            raise TypeError("vocab is not an object")
-        ids = dict(ids)
-        for token in added:
-            if ids.setdefault(token["content"], token["id"]) != token["id"]:
-                raise ValueError(f"{token['content']!r} has two ids")
-            if token["special"]:
-                special.append(token["content"])
-        tokens = sorted(ids, key=ids.__getitem__)
-        if [ids[token] for token in tokens] != list(range(len(tokens))):
-            raise ValueError("the ids are not 0, 1, 2 and so on")
-    except (TypeError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: its vocabulary is damaged ({error}); {_REMEDY}") from error
+    tokens, added = ids_in_order(model.get("vocab"), value.get("added_tokens") or [], path)
+    special = [token for token, is_special in added.items() if is_special]
     return tokens, _options(parts["normalizer"], path), special
 
 
@@ -216,10 +171,3 @@ def _options(values: Mapping[str, Any], path: Path) -> dict[str, bool]:
         if values.get(name, True) is not True:
             raise InputError(f"{path}: {name} is {values[name]!r} and BERT's is true; give a BERT tokenizer")
     return {"lowercase": lowercase, "strip_accents": lowercase if accents is None else accents}
-
-
-def _token_text(value: Any, path: Path) -> str:
-    text = value.get("content") if isinstance(value, dict) else value
-    if not isinstance(text, str):
-        raise InputError(f"{path}: the special token {value!r} is not text; {_REMEDY}")
-    return text

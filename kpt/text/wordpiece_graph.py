@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from kpt.errors import InputError
+from kpt.text.character_graph import look_up
 from kpt.text.character_tables import (
     ALONE,
     CODE_POINTS,
@@ -22,7 +23,6 @@ from kpt.text.character_tables import (
 from kpt.text.vocabulary import CONTINUATION_PREFIX, Vocabulary
 from kpt.text.wordpiece_folder import MAXIMUM_WORD_CHARACTERS
 
-_PAGE = 256
 _MAXIMUM_PIECE_BYTES = 256
 # Private-use characters, which no normalised text has.
 _MASK = "\U000f0000"
@@ -128,7 +128,7 @@ class GraphWordPiece(tf.Module):
 
     def _substituted(self, code_points: tf.Tensor, splits: tf.Tensor, stage: PagedTable) -> tuple[tf.Tensor, tf.Tensor]:
         """Each code point replaced by the row of the table, which may be empty, and the new row splits of the texts."""
-        rows = _look_up(stage, code_points)
+        rows = look_up(stage, code_points)
         if self._mask_text is not None:
             mask = tf.constant([ITSELF, *[0] * (stage.rows.shape[1] - 1)])
             rows = tf.where(code_points[:, None] == ord(_MASK), mask, rows)
@@ -139,16 +139,16 @@ class GraphWordPiece(tf.Module):
 
     def _canonically_ordered(self, code_points: tf.Tensor, splits: tf.Tensor) -> tf.Tensor:
         def in_order() -> tf.Tensor:
-            rank = tf.cast(_look_up(self._tables.order, code_points), tf.int64)
+            rank = tf.cast(look_up(self._tables.order, code_points), tf.int64)
             run = tf.cumsum(tf.cast(rank == 0, tf.int64)) + tf.ragged.row_splits_to_segment_ids(splits)
             return tf.gather(code_points, tf.argsort(run * 256 + rank, stable=True))
 
-        any_mark = tf.reduce_any(_look_up(self._tables.kept_marks, code_points))
+        any_mark = tf.reduce_any(look_up(self._tables.kept_marks, code_points))
         return tf.cond(any_mark, in_order, lambda: code_points)
 
     def _words(self, code_points: tf.Tensor, splits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """All words, string [w], and the row splits of the texts over them."""
-        classes = _look_up(self._tables.classes, code_points)
+        classes = look_up(self._tables.classes, code_points)
         if self._mask_text is not None:
             classes = tf.where(code_points == ord(_MASK), tf.constant(ALONE, tf.uint8), classes)
         count = tf.size(code_points, tf.int64)
@@ -188,11 +188,6 @@ def _matchable(vocabulary: Vocabulary, tables: CharacterTables) -> list[str]:
         tokens.append(token if possible and i not in vocabulary.special_ids else f"{_UNMATCHED}{i}")
     tokens[vocabulary.mask_id] = _MASK
     return tokens
-
-
-def _look_up(table: PagedTable, code_points: tf.Tensor) -> tf.Tensor:
-    pages = tf.gather(tf.constant(table.pages), code_points // _PAGE)
-    return tf.gather(tf.constant(table.rows), pages * _PAGE + code_points % _PAGE)
 
 
 def _classes_in_graph() -> np.ndarray:

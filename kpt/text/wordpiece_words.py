@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from array import array
-from collections.abc import Sequence
-from itertools import repeat
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kpt.text.word_ids import WordIds
+
 if TYPE_CHECKING:
     import tokenizers
 
-#: The table of words is emptied when its words have this many characters together: some 30 MB of memory.
-_CAPACITY = 1 << 21
 _SPACES = str.maketrans("\t\n\r", "   ")
 _CHUNK = re.compile(r"[^ \t\r\n]+")
 _ROW_END = "\n"
@@ -39,7 +37,7 @@ class WordTable:
         self._mask = mask
         self._lowercase = lowercase
         self._word = re.compile(r"[a-z0-9]+|[^ a-z0-9]" if lowercase else r"[A-Za-z0-9]+|[^ A-Za-z0-9]")
-        self._clear()
+        self._ids = WordIds(self._encode)
 
     def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Return the ids of all texts, int32 [n], and the number of ids of each text, int64 [len(texts)]."""
@@ -56,20 +54,9 @@ class WordTable:
             words += [text] if masked else _CHUNK.findall(text)
             words.append(_ROW_END)
         words += self._plain_words(plain)
-        numbers = np.fromiter(map(self._numbers.get, words, repeat(-1)), np.int64, len(words))
-        missing = np.flatnonzero(numbers < 0).tolist()
-        if missing:
-            self._add(dict.fromkeys([words[i] for i in missing]))
-            numbers[missing] = [self._numbers[words[i]] for i in missing]
-        begins, ids = np.frombuffer(self._begins, np.int64), np.frombuffer(self._ids, np.int32)
-        lengths = np.diff(begins)[numbers]
-        ends = np.cumsum(lengths)
-        count = int(ends[-1]) if len(ends) else 0
-        values = ids[np.repeat(begins[numbers] - (ends - lengths), lengths) + np.arange(count)]
-        row_lengths = np.diff(ends[numbers == 0], prepend=0)
-        if self._characters > _CAPACITY:
-            self._clear()
-        return values, row_lengths
+        numbers = self._ids.numbers(words)
+        values, ends = self._ids.gather(numbers)
+        return values, np.diff(ends[numbers == numbers[-1:]], prepend=0)  # the last word is the end of a row
 
     def _plain_words(self, texts: list[str]) -> list[str]:
         if not texts:
@@ -78,15 +65,6 @@ class WordTable:
         words: list[str] = self._word.findall(joined.lower() if self._lowercase else joined)
         return words
 
-    def _add(self, words: dict[str, None]) -> None:
+    def _encode(self, words: list[str]) -> Iterator[list[int]]:
         for word in words:
-            self._numbers[word] = len(self._numbers)
-            self._ids.extend(self._tokenizer.encode(word, add_special_tokens=False).ids)
-            self._begins.append(len(self._ids))
-            self._characters += len(word)
-
-    def _clear(self) -> None:
-        # The ids of word number i are ids[begins[i]:begins[i + 1]]; number 0 is the end of a row and has none.
-        self._numbers = {_ROW_END: 0}
-        self._begins, self._ids = array("q", [0, 0]), array("i")
-        self._characters = 0
+            yield [] if word == _ROW_END else self._tokenizer.encode(word, add_special_tokens=False).ids

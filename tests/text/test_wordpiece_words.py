@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kpt.text import wordpiece_words
+from kpt.text import word_ids
 from kpt.text.vocabulary import Vocabulary
 from kpt.text.wordpiece_encoding import plain_text_tokenizer
 from kpt.text.wordpiece_words import WordTable
@@ -40,7 +40,7 @@ def test_no_text_at_all() -> None:
 
 
 def test_ids_stay_right_when_the_table_is_emptied(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wordpiece_words, "_CAPACITY", 4)
+    monkeypatch.setattr(word_ids, "CAPACITY", 4)
     words = table(True)
     for _ in range(3):
         values, lengths = words.encode(["low lowest", "lower"])
