@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from kpt.errors import InputError
     from kpt.models import Encoder
     from kpt.objectives import Pretrainer
-    from kpt.text import BytePairTokenizer, Corpus, WordPieceTokenizer
+    from kpt.text import BytePairTokenizer, CharacterTokenizer, Corpus, WordPieceTokenizer
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BytePairTokenizer",
+    "CharacterTokenizer",
     "Corpus",
     "Encoder",
     "InputError",
@@ -48,6 +49,7 @@ __getattr__, __dir__ = lazy_names(
         "text": "kpt.text",
         "training": "kpt.training",
         "BytePairTokenizer": "kpt.text",
+        "CharacterTokenizer": "kpt.text",
         "Corpus": "kpt.text",
         "Encoder": "kpt.models",
         "InputError": "kpt.errors",

@@ -12,6 +12,7 @@ from kpt.lazy import lazy_names
 if TYPE_CHECKING:
     from kpt.text import clean
     from kpt.text.byte_pair import BytePairTokenizer
+    from kpt.text.characters import CharacterTokenizer
     from kpt.text.corpus import Corpus
     from kpt.text.docstrings import DocumentationCorpus, documentation
     from kpt.text.document import Document
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BytePairTokenizer",
+    "CharacterTokenizer",
     "Corpus",
     "Document",
     "DocumentationCorpus",
@@ -39,6 +41,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "BytePairTokenizer": "kpt.text.byte_pair",
+        "CharacterTokenizer": "kpt.text.characters",
         "Corpus": "kpt.text.corpus",
         "Document": "kpt.text.document",
         "DocumentationCorpus": "kpt.text.docstrings",

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from kpt.errors import InputError
-from kpt.text.byte_pair_bytes import characters_to_bytes
-from kpt.text.byte_pair_encoding import OfflineBytePair
+from kpt.text.byte_pair_encoding import OfflineBytePair, piece_bytes
 from kpt.text.byte_pair_folder import END_OF_TEXT, check_pieces, read_folder, write_folder
 from kpt.text.byte_pair_training import learn_merges
-from kpt.text.tokenizer import Ragged, check_id, check_texts
+from kpt.text.tokenizer import Ragged, check_id, check_texts, fingerprint_of
 from kpt.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -130,8 +127,7 @@ class BytePairTokenizer:
 
     @cached_property
     def _pieces(self) -> list[bytes]:
-        special = set(self.vocabulary.special_ids)
-        return [t.encode() if i in special else characters_to_bytes(t) for i, t in enumerate(self.vocabulary.tokens)]
+        return piece_bytes(self.vocabulary)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -141,15 +137,7 @@ class BytePairTokenizer:
     @cached_property
     def fingerprint(self) -> str:
         """Hex sha256 of the vocabulary and the merges; the same in every process."""
-        vocabulary = self.vocabulary
-        content = {
-            "kind": "byte-pair",
-            **self.options,
-            "tokens": vocabulary.tokens,
-            "roles": dict(vocabulary.roles),
-            "special_ids": vocabulary.special_ids,
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return fingerprint_of("byte-pair", self.vocabulary, self.options)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write tokenizer.json, vocab.json, merges.txt and tokenizer_config.json, which Hugging Face also loads.

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kpt.text.byte_pair_bytes import bytes_to_characters
+from kpt.text.byte_pair_bytes import bytes_to_characters, characters_to_bytes
 from kpt.text.clean import replace_surrogates
+from kpt.text.vocabulary import Vocabulary
 from kpt.text.word_classes import WHITE_SPACE
 from kpt.text.word_ids import WordIds
 
 if TYPE_CHECKING:
     import tokenizers
 
-__all__ = ["OfflineBytePair", "byte_level_tokenizer", "byte_pair_model"]
+__all__ = ["OfflineBytePair", "byte_level_tokenizer", "byte_pair_model", "piece_bytes"]
 
 _BATCH_CHARACTERS = 1 << 20
 _NOT_ASCII = r"(?![^\x00-\x7f])"
@@ -75,6 +76,12 @@ class OfflineBytePair:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_tokens": self._tokens, "_merges": self._merges, "_table": None}
+
+
+def piece_bytes(vocabulary: Vocabulary) -> list[bytes]:
+    """Return the bytes that each piece stands for; a special token stands for its text."""
+    special = set(vocabulary.special_ids)
+    return [t.encode() if i in special else characters_to_bytes(t) for i, t in enumerate(vocabulary.tokens)]
 
 
 def byte_pair_model(tokens: Sequence[str], merges: Sequence[tuple[str, str]]) -> tokenizers.models.BPE:

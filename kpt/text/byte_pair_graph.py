@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from kpt.text.byte_pair_bytes import BYTE_CHARACTERS, characters_to_bytes
-from kpt.text.byte_pair_encoding import byte_pair_model
+from kpt.text.byte_pair_bytes import BYTE_CHARACTERS
+from kpt.text.byte_pair_encoding import byte_pair_model, piece_bytes
 from kpt.text.byte_pair_merge_graph import GraphMerges
 from kpt.text.character_graph import look_up
+from kpt.text.detokenize_graph import joined_contents
 from kpt.text.vocabulary import Vocabulary
 from kpt.text.word_classes import LETTER, OTHER, SPACE, word_classes
 
@@ -42,8 +43,8 @@ class GraphBytePair(tf.Module):
         index, special = vocabulary.index, set(vocabulary.special_ids)
         self._byte_ids = np.array([index[character] for character in BYTE_CHARACTERS], np.int32)
         self._merges = GraphMerges(index, merges)
-        contents = [t.encode() if i in special else characters_to_bytes(t) for i, t in enumerate(vocabulary.tokens)]
-        self._contents, self._special = contents, np.isin(np.arange(len(contents)), vocabulary.special_ids)
+        self._contents = piece_bytes(vocabulary)
+        self._special_ids = vocabulary.special_ids
         # Nearly every piece is what its own text becomes; where merges lead elsewhere, they are followed.
         model = byte_pair_model(vocabulary.tokens, merges)
         whole = [
@@ -91,8 +92,7 @@ class GraphBytePair(tf.Module):
             ids: dense or ragged.
             skip_special_tokens: whether special tokens count as nothing instead of as their text.
         """
-        contents = [b"" if skip_special_tokens and s else c for c, s in zip(self._contents, self._special, strict=True)]
-        return tf.strings.reduce_join(tf.gather(tf.constant(contents, tf.string), ids), axis=-1)
+        return joined_contents(self._contents, self._special_ids if skip_special_tokens else (), ids)
 
     def _words(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """The bytes of all texts, int32 [m], the row splits of words over them and of texts over words, int64."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -53,6 +54,18 @@ def check_id(i: int, size: int) -> int:
     return i
 
 
+def fingerprint_of(kind: str, vocabulary: Vocabulary, options: Mapping[str, Any]) -> str:
+    """Return the hex sha256 of all that decides which ids a text gets; the same in every process."""
+    content = {
+        "kind": kind,
+        **options,
+        "tokens": vocabulary.tokens,
+        "roles": dict(vocabulary.roles),
+        "special_ids": vocabulary.special_ids,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 class Tokenizer(Protocol):
     """Text to ids and back. Two tokenizers with one fingerprint give the same ids for every text."""
 
@@ -91,8 +104,14 @@ def _byte_pair(folder: Path) -> Tokenizer:
     return BytePairTokenizer.load(folder)
 
 
+def _characters(folder: Path) -> Tokenizer:
+    from kpt.text.characters import CharacterTokenizer
+
+    return CharacterTokenizer.load(folder)
+
+
 # The model's type in tokenizer.json, and what reads such a folder.
-KINDS: dict[str, Callable[[Path], Tokenizer]] = {"WordPiece": _wordpiece, "BPE": _byte_pair}
+KINDS: dict[str, Callable[[Path], Tokenizer]] = {"WordPiece": _wordpiece, "BPE": _byte_pair, "WordLevel": _characters}
 
 
 def load_tokenizer(folder: str | os.PathLike[str]) -> Tokenizer:

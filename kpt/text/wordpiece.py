@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kpt.text.tokenizer import Ragged, check_id, check_texts
+from kpt.text.tokenizer import Ragged, check_id, check_texts, fingerprint_of
 from kpt.text.vocabulary import CONTINUATION_PREFIX, Vocabulary
 from kpt.text.wordpiece_encoding import OfflineEncoder, bert_normalizer, bert_pre_tokenizer
 from kpt.text.wordpiece_folder import read_folder, write_folder
@@ -133,15 +131,7 @@ class WordPieceTokenizer:
     @property
     def fingerprint(self) -> str:
         """Hex sha256 of the vocabulary and the options; the same in every process."""
-        vocabulary = self.vocabulary
-        content = {
-            "kind": "wordpiece",
-            **self.options,
-            "tokens": vocabulary.tokens,
-            "roles": dict(vocabulary.roles),
-            "special_ids": vocabulary.special_ids,
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return fingerprint_of("wordpiece", self.vocabulary, self.options)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write tokenizer.json, vocab.txt and tokenizer_config.json, which Hugging Face's tokenizers also load.
