@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kpt.errors import InputError
     from kpt.models import Encoder
     from kpt.objectives import Pretrainer
-    from kpt.text import BytePairTokenizer, CharacterTokenizer, Corpus, WordPieceTokenizer
+    from kpt.text import BytePairTokenizer, CharacterTokenizer, Corpus, SentencePieceTokenizer, WordPieceTokenizer
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,7 @@ __all__ = [
     "Encoder",
     "InputError",
     "Pretrainer",
+    "SentencePieceTokenizer",
     "TokenStore",
     "WordPieceTokenizer",
     "__version__",
@@ -54,6 +55,7 @@ __getattr__, __dir__ = lazy_names(
         "Encoder": "kpt.models",
         "InputError": "kpt.errors",
         "Pretrainer": "kpt.objectives",
+        "SentencePieceTokenizer": "kpt.text",
         "TokenStore": "kpt.data",
         "WordPieceTokenizer": "kpt.text",
     },

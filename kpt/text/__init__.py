@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kpt.text.corpus import Corpus
     from kpt.text.docstrings import DocumentationCorpus, documentation
     from kpt.text.document import Document
+    from kpt.text.sentencepiece import SentencePieceTokenizer
     from kpt.text.sentences import split_sentences
     from kpt.text.tokenizer import Ragged, Tokenizer, load_tokenizer
     from kpt.text.vocabulary import Vocabulary
@@ -28,6 +29,7 @@ __all__ = [
     "Document",
     "DocumentationCorpus",
     "Ragged",
+    "SentencePieceTokenizer",
     "Tokenizer",
     "Vocabulary",
     "WordPieceTokenizer",
@@ -46,6 +48,7 @@ __getattr__, __dir__ = lazy_names(
         "Document": "kpt.text.document",
         "DocumentationCorpus": "kpt.text.docstrings",
         "Ragged": "kpt.text.tokenizer",
+        "SentencePieceTokenizer": "kpt.text.sentencepiece",
         "Tokenizer": "kpt.text.tokenizer",
         "Vocabulary": "kpt.text.vocabulary",
         "WordPieceTokenizer": "kpt.text.wordpiece",

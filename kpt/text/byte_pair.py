@@ -11,7 +11,7 @@ from kpt.errors import InputError
 from kpt.text.byte_pair_encoding import OfflineBytePair, piece_bytes
 from kpt.text.byte_pair_folder import END_OF_TEXT, check_pieces, read_folder, write_folder
 from kpt.text.byte_pair_training import learn_merges
-from kpt.text.tokenizer import Ragged, check_id, check_texts, fingerprint_of
+from kpt.text.tokenizer import Ragged, check_texts, fingerprint_of, joined_pieces
 from kpt.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -121,9 +121,7 @@ class BytePairTokenizer:
 
     def decode_bytes(self, ids: Iterable[int], *, skip_special_tokens: bool = False) -> bytes:
         """Return the bytes of ids, exactly, as `decode` does."""
-        pieces, size = self._pieces, self.vocabulary.size
-        special = frozenset(self.vocabulary.special_ids) if skip_special_tokens else frozenset()
-        return b"".join([pieces[check_id(i, size)] for i in map(int, ids) if i not in special])
+        return joined_pieces(self._pieces, ids, self.vocabulary.special_ids if skip_special_tokens else ())
 
     @cached_property
     def _pieces(self) -> list[bytes]:

@@ -54,6 +54,21 @@ def check_id(i: int, size: int) -> int:
     return i
 
 
+def joined_pieces(contents: Sequence[bytes], ids: Iterable[int], skipped: Iterable[int] = ()) -> bytes:
+    """Return the joined bytes of ids.
+
+    Args:
+        contents: the bytes of each id.
+        ids: what to join.
+        skipped: ids that count as nothing.
+
+    Raises:
+        InputError: an id has no bytes.
+    """
+    nothing, size = frozenset(skipped), len(contents)
+    return b"".join([contents[check_id(i, size)] for i in map(int, ids) if i not in nothing])
+
+
 def fingerprint_of(kind: str, vocabulary: Vocabulary, options: Mapping[str, Any]) -> str:
     """Return the hex sha256 of all that decides which ids a text gets; the same in every process."""
     content = {
@@ -110,8 +125,19 @@ def _characters(folder: Path) -> Tokenizer:
     return CharacterTokenizer.load(folder)
 
 
-# The model's type in tokenizer.json, and what reads such a folder.
-KINDS: dict[str, Callable[[Path], Tokenizer]] = {"WordPiece": _wordpiece, "BPE": _byte_pair, "WordLevel": _characters}
+def _sentencepiece(folder: Path) -> Tokenizer:
+    from kpt.text.sentencepiece import SentencePieceTokenizer
+
+    return SentencePieceTokenizer.load(folder)
+
+
+# The model's type in tokenizer.json, and what reads such a folder. "BPE" is byte-level: the others have a model file.
+KINDS: dict[str, Callable[[Path], Tokenizer]] = {
+    "WordPiece": _wordpiece,
+    "BPE": _byte_pair,
+    "SentencePiece": _sentencepiece,
+    "WordLevel": _characters,
+}
 
 
 def load_tokenizer(folder: str | os.PathLike[str]) -> Tokenizer:
@@ -132,7 +158,11 @@ def load_tokenizer(folder: str | os.PathLike[str]) -> Tokenizer:
 
 
 def _kind(folder: Path) -> str:
-    """The model's type that tokenizer.json names, or the one whose files an old folder without it has."""
+    """What a folder has: a SentencePiece model; what tokenizer.json names; what the files of an older folder are of."""
+    from kpt.text.sentencepiece_folder import find_model
+
+    if find_model(folder):
+        return "SentencePiece"
     file = folder / "tokenizer.json"
     if not file.is_file():
         return "BPE" if (folder / "merges.txt").is_file() else "WordPiece"

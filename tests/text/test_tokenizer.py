@@ -29,9 +29,7 @@ def test_a_folder_says_which_kind_it_has(tmp_path: Path) -> None:
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(json.dumps({"model": {"type": "Unheard"}}), encoding="utf-8")
-    with pytest.raises(
-        InputError, match=r"tokenizer\.json has a tokenizer of the kind 'Unheard'; kpt has WordPiece, BPE, WordLevel"
-    ):
+    with pytest.raises(InputError, match=r"tokenizer\.json has a tokenizer of the kind 'Unheard'; kpt has WordPiece"):
         load_tokenizer(tmp_path)
 
 
