@@ -4,12 +4,35 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kpt.cli.arguments import add_corpus_arguments, add_out_argument, check_out, corpus_from, positive_integer
+from kpt.cli.arguments import (
+    add_corpus_arguments,
+    add_out_argument,
+    check_out,
+    corpus_from,
+    positive_integer,
+    positive_number,
+)
 from kpt.cli.output import Output
+from kpt.errors import InputError
+
+if TYPE_CHECKING:
+    from kpt.text import Corpus, DocumentationCorpus, Tokenizer
 
 __all__ = ["add_parser", "run"]
+
+KINDS = ("wordpiece", "bpe", "sentencepiece", "characters")
+#: The options, and the kinds that have each.
+OPTIONS = {
+    "vocabulary_size": ("wordpiece", "bpe", "sentencepiece"),
+    "minimum_frequency": ("wordpiece", "bpe", "characters"),
+    "keep_case": ("wordpiece",),
+    "algorithm": ("sentencepiece",),
+    "character_coverage": ("sentencepiece",),
+    "end_token": ("characters",),
+    "unknown_token": ("characters",),
+}
 
 
 def add_parser(verbs: Any) -> argparse.ArgumentParser:
@@ -21,23 +44,36 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         epilog="Example: kpt tokenizer --vocabulary-size 8000 --out tokenizer reviews/*.txt speeches.jsonl.gz",
     )
     add_corpus_arguments(parser)
-    parser.add_argument(
-        "--kind", choices=("wordpiece",), default="wordpiece", help="the algorithm (default: wordpiece)"
-    )
+    parser.add_argument("--kind", choices=KINDS, default="wordpiece", help="the algorithm (default: wordpiece)")
     parser.add_argument(
         "--vocabulary-size",
         type=positive_integer,
-        default=8000,
         metavar="N",
-        help="number of pieces, the special ones included (default: 8000)",
+        help="number of pieces, the special ones included (default: 8000); not of characters",
     )
-    parser.add_argument("--keep-case", action="store_true", help="keep upper case and accents")
     parser.add_argument(
         "--minimum-frequency",
         type=positive_integer,
-        default=2,
         metavar="N",
-        help="how often two pieces must stand together to be joined (default: 2)",
+        help="how often two pieces must stand together to be joined (default: 2), or a character must occur to have "
+        "an id (default: 1); not of sentencepiece",
+    )
+    parser.add_argument("--keep-case", action="store_true", default=None, help="wordpiece: keep upper case and accents")
+    parser.add_argument("--algorithm", choices=("unigram", "bpe"), help="sentencepiece: of which (default: unigram)")
+    parser.add_argument(
+        "--character-coverage",
+        type=positive_number,
+        metavar="X",
+        help="sentencepiece: share of the text whose characters get pieces (default: 0.9995)",
+    )
+    parser.add_argument(
+        "--end-token", action="store_true", default=None, help="characters: add a token that ends texts"
+    )
+    parser.add_argument(
+        "--unknown-token",
+        action="store_true",
+        default=None,
+        help="characters: add a token for others than those of the text (by default where some are too rare)",
     )
     add_out_argument(parser, "the tokenizer")
     parser.set_defaults(run=run)
@@ -46,18 +82,11 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Train and save."""
-    from kpt.text import WordPieceTokenizer
-
     begin = time.perf_counter()
+    options = options_of(arguments)
     corpus = corpus_from(arguments)
     check_out(arguments.out, "tokenizer.json", overwrite=arguments.overwrite)
-    tokenizer = WordPieceTokenizer.train(
-        corpus,
-        arguments.vocabulary_size,
-        lowercase=not arguments.keep_case,
-        minimum_frequency=arguments.minimum_frequency,
-        progress=output.is_terminal,
-    )
+    tokenizer = train(arguments.kind, corpus, options, progress=output.is_terminal)
     tokenizer.save(arguments.out)
     return {
         "tokenizer": str(arguments.out),
@@ -65,3 +94,36 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         "problems": dict(corpus.problems),
         "seconds": round(time.perf_counter() - begin, 2),
     }
+
+
+def options_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that are given, by the names that `train` has for them.
+
+    Raises:
+        InputError: one does not fit the kind.
+    """
+    given = {name: getattr(arguments, name) for name in OPTIONS if getattr(arguments, name) is not None}
+    for name in given:
+        if arguments.kind not in OPTIONS[name]:
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(f"{flag} is for --kind {' or '.join(OPTIONS[name])}, not {arguments.kind}; leave it out")
+    if given.pop("keep_case", False):
+        given["lowercase"] = False
+    if arguments.kind in OPTIONS["vocabulary_size"]:
+        given.setdefault("vocabulary_size", 8000)
+    return given
+
+
+def train(
+    kind: str, corpus: Corpus | DocumentationCorpus, options: dict[str, Any], *, progress: bool = False
+) -> Tokenizer:
+    """Train a tokenizer of a kind."""
+    from kpt import text
+
+    if kind == "wordpiece":
+        return text.WordPieceTokenizer.train(corpus, progress=progress, **options)
+    if kind == "bpe":
+        return text.BytePairTokenizer.train(corpus, progress=progress, **options)
+    if kind == "sentencepiece":
+        return text.SentencePieceTokenizer.train(corpus, **options)
+    return text.CharacterTokenizer.train(corpus, **options)

@@ -18,7 +18,7 @@ from kpt.data.writer import FORMAT, StoreWriter
 from kpt.errors import InputError
 from kpt.files import atomic_folder
 from kpt.text.document import Document, refuse_one_string
-from kpt.text.sentences import split_sentences
+from kpt.text.sentences import split_sentences, whole_document
 from kpt.text.tokenizer import Tokenizer
 
 __all__ = ["prepare"]
@@ -36,7 +36,7 @@ def prepare(
     tokenizer: Tokenizer,
     folder: str | os.PathLike[str],
     *,
-    split: Split = split_sentences,
+    split: Split | None = None,
     workers: int | None = None,
     shard_tokens: int = 1 << 26,
     progress: bool | None = None,
@@ -51,7 +51,8 @@ def prepare(
         corpus: documents, read once. Its `problems`, where it has them, are kept in the store's manifest.
         tokenizer: gives the ids; its files are copied into the store.
         folder: the store; it must not exist, or be empty.
-        split: divides a document into sentences.
+        split: divides a document into sentences. By default `kpt.text.split_sentences`, and nothing for tokenizers that
+            keep white space (`tokenizer.whole_documents`): what they have of a document decodes to its text.
         workers: processes that split and encode. By default one a core, and none where the corpus is smaller than
             4 MiB or where `split` cannot be sent to a process (a lambda, a function of the main script). The store
             does not depend on it.
@@ -83,6 +84,8 @@ def prepare(
         raise InputError(f"workers is {workers}; give at least 1")
     if shard_tokens < 1:
         raise InputError(f"shard_tokens is {shard_tokens}; give at least 1")
+    if split is None:
+        split = whole_document if tokenizer.whole_documents else split_sentences
     path = Path(folder)
     total = getattr(corpus, "size_bytes", None)
     if workers is None:

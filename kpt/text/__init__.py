@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kpt.text.docstrings import DocumentationCorpus, documentation
     from kpt.text.document import Document
     from kpt.text.sentencepiece import SentencePieceTokenizer
-    from kpt.text.sentences import split_sentences
+    from kpt.text.sentences import split_sentences, whole_document
     from kpt.text.tokenizer import Ragged, Tokenizer, load_tokenizer
     from kpt.text.vocabulary import Vocabulary
     from kpt.text.wordpiece import WordPieceTokenizer
@@ -37,6 +37,7 @@ __all__ = [
     "documentation",
     "load_tokenizer",
     "split_sentences",
+    "whole_document",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -55,6 +56,7 @@ __getattr__, __dir__ = lazy_names(
         "documentation": "kpt.text.docstrings",
         "load_tokenizer": "kpt.text.tokenizer",
         "split_sentences": "kpt.text.sentences",
+        "whole_document": "kpt.text.sentences",
         "clean": "kpt.text.clean",
     },
 )

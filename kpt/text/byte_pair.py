@@ -50,6 +50,9 @@ class BytePairTokenizer:
     https://arxiv.org/abs/1508.07909
     """
 
+    #: White space is text like any other, so that documents are encoded whole.
+    whole_documents = True
+
     def __init__(self, vocabulary: Vocabulary, merges: Sequence[tuple[str, str]]) -> None:
         check_pieces(vocabulary, merges)
         self.vocabulary = vocabulary

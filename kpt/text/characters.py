@@ -48,6 +48,9 @@ class CharacterTokenizer:
         'tone'
     """
 
+    #: White space is text like any other, so that documents are encoded whole.
+    whole_documents = True
+
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
         self._ids = character_ids(vocabulary)

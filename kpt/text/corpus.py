@@ -38,6 +38,11 @@ class Corpus:
     ``long_document``  documents of more than `maximum_characters`, cut at white space into several
     =================  =================================================================================
 
+    The text of a document is the file's but for this: white space around it is dropped (with ``documents="file"`` that
+    at the beginning and the end of the file), line ends become ``"\n"``, and a byte order mark, NUL characters and
+    invalid bytes are settled as above. All other white space is kept. A longer text than `maximum_characters` is cut,
+    and the white space at the cut is lost.
+
     Args:
         files: A path, a glob pattern or a folder, or several of them (`kpt.text.sources.find_files`).
         documents: How a plain text file is divided: ``"blank-line"``, ``"line"``, ``"file"`` or ``"wikitext"``

@@ -52,6 +52,9 @@ class SentencePieceTokenizer:
     Regularization", https://arxiv.org/abs/1804.10959
     """
 
+    #: White space is text like any other, so that documents are encoded whole.
+    whole_documents = True
+
     def __init__(self, model: SentencePieceModel) -> None:
         self.model = model
         self.vocabulary: Vocabulary = model.vocabulary

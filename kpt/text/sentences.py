@@ -61,6 +61,16 @@ def split_sentences(text: str, language: str = "en") -> list[str]:
     return _join(pieces)
 
 
+def whole_document(text: str) -> list[str]:
+    r"""Return the text as the one part of itself: for tokenizers that keep white space.
+
+    Example:
+        >>> whole_document("It rained.\n\n It stopped.")
+        ['It rained.\n\n It stopped.']
+    """
+    return [text]
+
+
 def _join(pieces: list[str]) -> list[str]:
     """Strip the pieces and join those of one paragraph that are no sentence on their own; a blank one ends it."""
     sentences: list[str] = []

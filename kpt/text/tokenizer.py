@@ -87,6 +87,10 @@ class Tokenizer(Protocol):
     vocabulary: Vocabulary
 
     @property
+    def whole_documents(self) -> bool:
+        """Whether a document is encoded whole by default, so that the white space between its sentences is kept."""
+
+    @property
     def options(self) -> dict[str, Any]:
         """What beside the pieces decides which ids a text gets."""
 

@@ -45,6 +45,9 @@ class WordPieceTokenizer:
     Source: Devlin et al. 2018, "BERT", https://arxiv.org/abs/1810.04805
     """
 
+    #: White space means nothing to it, so that documents may be encoded sentence by sentence.
+    whole_documents = False
+
     def __init__(self, vocabulary: Vocabulary, *, lowercase: bool = True, strip_accents: bool | None = None) -> None:
         self.vocabulary = vocabulary
         self.lowercase = lowercase

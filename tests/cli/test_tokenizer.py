@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from kpt.cli.main import main
-from kpt.text import WordPieceTokenizer
+from kpt.data import TokenStore
+from kpt.text import (
+    BytePairTokenizer,
+    CharacterTokenizer,
+    SentencePieceTokenizer,
+    WordPieceTokenizer,
+    load_tokenizer,
+)
 
 
 @pytest.fixture
@@ -30,6 +37,70 @@ def test_case_is_kept_on_demand(text: Path, tmp_path: Path) -> None:
     words = ["--vocabulary-size", "40", "--keep-case", "--out", str(tmp_path / "tokenizer"), str(text)]
     assert main(["tokenizer", *words]) == 0
     assert not WordPieceTokenizer.load(tmp_path / "tokenizer").lowercase
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "size", "special"),
+    [
+        (["--kind", "bpe", "--vocabulary-size", "265"], BytePairTokenizer, 265, ("<|endoftext|>",)),
+        (
+            ["--kind", "sentencepiece", "--vocabulary-size", "278"],
+            SentencePieceTokenizer,
+            278,
+            ("<unk>", "<|endoftext|>"),
+        ),
+        (
+            ["--kind", "sentencepiece", "--vocabulary-size", "290", "--algorithm", "bpe", "--character-coverage", "1"],
+            SentencePieceTokenizer,
+            290,
+            ("<unk>", "<|endoftext|>"),
+        ),
+        (["--kind", "characters"], CharacterTokenizer, 18, ()),
+        (
+            ["--kind", "characters", "--end-token", "--unknown-token"],
+            CharacterTokenizer,
+            20,
+            ("<unk>", "<|endoftext|>"),
+        ),
+        (["--kind", "characters", "--minimum-frequency", "6"], CharacterTokenizer, 13, ("<unk>",)),
+    ],
+)
+def test_each_kind_is_trained_and_loaded(
+    words: list[str], kind: type, size: int, special: tuple[str, ...], text: Path, tmp_path: Path
+) -> None:
+    assert main(["tokenizer", *words, "--out", str(tmp_path / "tokenizer"), str(text)]) == 0
+    tokenizer = load_tokenizer(tmp_path / "tokenizer")
+    assert isinstance(tokenizer, kind)
+    vocabulary = tokenizer.vocabulary
+    assert vocabulary.size == size
+    assert tuple(vocabulary.tokens[i] for i in vocabulary.special_ids) == special
+    store = tmp_path / "store"
+    assert main(["prepare", "--tokenizer", str(tmp_path / "tokenizer"), "--out", str(store), str(text)]) == 0
+    whole = "The widest and the newest.\nLow, lower, lowest."
+    if kind is CharacterTokenizer:
+        whole = "".join(c if c in vocabulary.index else "<unk>" for c in whole)
+    assert tokenizer.decode(TokenStore.open(store).document(1)[0]) == whole
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--kind", "bpe", "--keep-case"], "--keep-case is for --kind wordpiece, not bpe; leave it out"),
+        (["--kind", "bpe", "--algorithm", "bpe"], "--algorithm is for --kind sentencepiece, not bpe"),
+        (["--kind", "characters", "--vocabulary-size", "65"], "wordpiece or bpe or sentencepiece, not characters"),
+        (["--kind", "sentencepiece", "--minimum-frequency", "3"], "wordpiece or bpe or characters, not sentencepiece"),
+        (["--kind", "sentencepiece", "--character-coverage", "2"], "character_coverage is 2.0"),
+        (["--end-token"], "--end-token is for --kind characters, not wordpiece"),
+        (["--kind", "words"], "invalid choice: 'words'"),
+    ],
+)
+def test_options_that_do_not_fit_the_kind(
+    words: list[str], sentence: str, text: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tokenizer", *words, "--out", str(tmp_path / "tokenizer"), str(text)]) == 2
+    err = capfd.readouterr().err
+    assert err.startswith("kpt tokenizer: ") and sentence in err and err.count("\n") == 1
+    assert not (tmp_path / "tokenizer").exists()
 
 
 @pytest.mark.parametrize(

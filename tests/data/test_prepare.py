@@ -11,8 +11,20 @@ from pathlib import Path
 import pytest
 
 from kpt.data import TokenStore, prepare
+from kpt.data.workers import can_travel
 from kpt.errors import InputError
-from kpt.text import Corpus, Document, WordPieceTokenizer
+from kpt.text import (
+    BytePairTokenizer,
+    CharacterTokenizer,
+    Corpus,
+    Document,
+    SentencePieceTokenizer,
+    Tokenizer,
+    WordPieceTokenizer,
+    load_tokenizer,
+    split_sentences,
+    whole_document,
+)
 from tests.data.conftest import tokenizer_of
 
 TOKENIZER = tokenizer_of(50)
@@ -46,6 +58,49 @@ def test_text_to_store(tmp_path: Path) -> None:
 def test_documents_without_tokens_are_counted(tmp_path: Path) -> None:
     store = prepare(["w5", " ", "w6", "\u200b"], TOKENIZER, tmp_path / "store")
     assert store.summary == {"documents": 2, "sentences": 2, "tokens": 2, "bytes": 8, "problems": {"no_tokens": 2}}
+
+
+SPACED = ["  One.\n\n\tTwo,  three! \u3000Four?\n", "a\r\n b\n", "\n", "<|endoftext|> é 😀\x0b"] * 40
+
+
+@pytest.fixture(
+    params=[
+        lambda texts: BytePairTokenizer.train(texts, 280),
+        lambda texts: SentencePieceTokenizer.train(texts, 284),
+        lambda texts: CharacterTokenizer.train(texts, end_token=True),
+    ],
+    ids=["bpe", "sentencepiece", "characters"],
+)
+def keeping(request: pytest.FixtureRequest) -> Tokenizer:
+    """A tokenizer of each kind that keeps white space."""
+    tokenizer: Tokenizer = request.param(SPACED)
+    return tokenizer
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_white_space_survives_where_the_tokenizer_keeps_it(tmp_path: Path, keeping: Tokenizer, workers: int) -> None:
+    store = prepare(SPACED, keeping, tmp_path / "store", workers=workers)
+    assert (store.documents, store.sentences) == (len(SPACED), len(SPACED))
+    for i, text in enumerate(SPACED):
+        (ids,) = store.document(i)
+        assert keeping.decode(ids) == text
+    assert store.vocabulary == keeping.vocabulary
+    store.check_tokenizer(load_tokenizer(store.tokenizer_folder))
+    assert can_travel(keeping, whole_document)
+
+
+def test_a_file_is_a_document_whose_text_comes_back(tmp_path: Path, keeping: Tokenizer) -> None:
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf\n\n  One.\r\n\r\n\tTwo,  three!\0\n Four?\n\n")
+    corpus = Corpus(tmp_path / "a.txt", documents="file")
+    store = prepare(corpus, keeping, tmp_path / "store")
+    text = keeping.decode(store.document(0)[0])
+    assert [text] == list(corpus.texts()) == ["One.\n\n\tTwo,  three!\n Four?"]
+
+
+def test_sentences_are_split_on_demand(tmp_path: Path) -> None:
+    tokenizer = BytePairTokenizer.train(SPACED, 280)
+    store = prepare(["One.  Two."], tokenizer, tmp_path / "store", split=split_sentences)
+    assert [tokenizer.decode(ids) for ids in store.document(0)] == ["One.", "Two."]
 
 
 def test_the_bytes_do_not_depend_on_the_workers_nor_on_the_process(tmp_path: Path) -> None:
@@ -124,7 +179,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background
 def corpus():
     yield from ["w5 w6 w7"] * 20_000
     print("ready", flush=True)
-    time.sleep(600)
+    for _ in range(6000):  # in one long sleep, a signal that comes just before it would wait for its end
+        time.sleep(0.1)
 prepare(corpus(), WordPieceTokenizer.load(sys.argv[1]), sys.argv[2], workers=2)
 """
 

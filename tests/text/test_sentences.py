@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kpt.text import split_sentences
+from kpt.text import split_sentences, whole_document
 
 
 @pytest.mark.parametrize(
@@ -109,3 +109,7 @@ def test_hostile_text_loses_nothing_but_white_space(text: str) -> None:
     sentences = split_sentences(text)
     assert "".join("".join(sentences).split()) == "".join(text.replace("\ud83d", "\ufffd").split())
     assert not any("\n" in sentence or sentence != sentence.strip() for sentence in sentences)
+
+
+def test_a_whole_document_keeps_its_white_space() -> None:
+    assert whole_document(" One.\n\n Two. ") == [" One.\n\n Two. "]
