@@ -34,10 +34,14 @@ COMPARISONS = (
     ("tokenizer training", "s", True, "train_kpt", ("train_tokenizers", "train_keras_hub")),
     ("encoding", "MB/s", False, "encode_kpt", ("encode_tokenizers", "encode_keras_hub")),
     ("encoding, TensorFlow loaded", "MB/s", False, "encode_kpt_graph", ("encode_tokenizers", "encode_keras_hub")),
+    ("byte-level BPE", "MB/s", False, "encode_bytes_kpt", ("encode_bytes_tokenizers", "encode_bytes_keras_hub")),
+    ("byte-level BPE in a graph", "MB/s", False, "encode_bytes_kpt_graph", ("encode_bytes_keras_hub",)),
     ("prepare, all cores", "MB/s", False, "prepare_kpt", ("prepare_tokenizers",)),
     ("MLM + NSP batches of 32, one core", "M tokens/s", False, "batches_32_kpt", ("batches_32_keras_hub",)),
     ("MLM + NSP batches of 256, one core", "M tokens/s", False, "batches_256_kpt", ("batches_256_keras_hub",)),
 )
+#: Sides that take half a minute and are always far behind: they have one turn.
+SLOW = ("train_keras_hub", "encode_bytes_keras_hub")
 LENGTH = 128
 
 
@@ -126,16 +130,16 @@ def run_side(name: str, folder: Path, seconds: float, cores: set[int] | None = N
     return {**json.loads(out.strip().splitlines()[-1]), "peak_mb": round(peak, 1)}
 
 
-def compare(folder: Path, seconds: float, repeats: int, apart: bool) -> list[dict[str, Any]]:
-    """Run the comparisons, the sides of each in turn; `apart`: in processes of their own."""
+def compare(folder: Path, seconds: float, repeats: int, apart: bool, only: str = "") -> list[dict[str, Any]]:
+    """Run the comparisons with `only` in their names, the sides in turn; `apart`: in processes of their own."""
     results: list[dict[str, Any]] = []
     measured: dict[str, dict[str, Any]] = {}
     core = {min(os.sched_getaffinity(0))}
-    for name, unit, less, ours, peers in COMPARISONS:
-        for turn in range(repeats):
+    for name, unit, less, ours, peers in (row for row in COMPARISONS if only in row[0]):
+        for _ in range(repeats):
             for side in (ours, *peers):
-                if turn and side == "train_keras_hub":
-                    continue  # half a minute, and always far behind
+                if side in SLOW and side in measured:
+                    continue
                 if apart:
                     value = run_side(side, folder, seconds, core if side.startswith("batches") else None)
                 else:
@@ -146,10 +150,14 @@ def compare(folder: Path, seconds: float, repeats: int, apart: bool) -> list[dic
         for peer in peers:
             mine, theirs = measured[ours]["value"], measured[peer]["value"]
             ratio = theirs / mine if less else mine / theirs
-            row = {"name": name, "unit": unit, "kpt": mine, "peer": peer.partition("_")[2], "peer_value": theirs}
+            row = {"name": name, "unit": unit, "kpt": mine, "peer": _library(peer), "peer_value": theirs}
             results.append({**row, "times_better": ratio, "details": [measured[ours], measured[peer]]})
             print(f"{name}: {mine:.3g} {unit}, {peer} {theirs:.3g} {unit}", file=sys.stderr, flush=True)
     return results
+
+
+def _library(side: str) -> str:
+    return "keras_hub" if side.endswith("keras_hub") else "tokenizers"
 
 
 def measure_memory(folder: Path, documents: list[str], sizes: list[int]) -> list[dict[str, Any]]:
@@ -172,6 +180,8 @@ def show(report: dict[str, Any]) -> None:
         figures = (f"{row['peer_value']:.3g}", f"{row['kpt']:.3g}", f"{row['times_better']:.2f}")
         table.add_row(row["name"], row["unit"], row["peer"], *figures)
     console.print(table)
+    if not report["memory"]:
+        return
     table = Table("corpus, MB", "peak of all processes, MB", "MB/s", title="Memory of prepare")
     for row in report["memory"]:
         table.add_row(f"{row['corpus_mb']:,.0f}", f"{row['peak_mb']:.0f}", f"{row['value']:.2f}")
@@ -186,6 +196,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("data.json"), help="where to write the figures")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each side")
+    parser.add_argument("--only", metavar="WORD", default="", help="comparisons with this in their name, and no memory")
     parser.add_argument("--tiny", action="store_true", help="seconds instead of minutes; the figures mean nothing")
     options = parser.parse_args(arguments)
     documents = list(source_documents(options.data, options.tiny))
@@ -198,11 +209,11 @@ def main(arguments: list[str] | None = None) -> None:
         data_sides.set_up(folder, 0)
         started = time.time()
         if options.tiny:
-            comparisons = compare(folder, seconds=0.0, repeats=1, apart=False)
+            comparisons = compare(folder, 0.0, 1, apart=False, only=options.only)
         else:
-            comparisons = compare(folder, seconds=3.0, repeats=options.repeats, apart=True)
+            comparisons = compare(folder, 3.0, options.repeats, apart=True, only=options.only)
         sizes = [100_000, 200_000] if options.tiny else [50_000_000, 1_000_000_000]
-        memory = measure_memory(folder, documents, sizes)
+        memory = [] if options.only else measure_memory(folder, documents, sizes)
         report = {
             "corpus_bytes": size,
             "cores": len(os.sched_getaffinity(0)),

@@ -49,12 +49,13 @@ def lines_of(folder: Path) -> tuple[list[str], float]:
 def set_up(folder: Path, _: float) -> dict[str, Any]:
     """Train the tokenizer and write the store that the other sides use."""
     from kpt.data import prepare
-    from kpt.text import WordPieceTokenizer
+    from kpt.text import BytePairTokenizer, WordPieceTokenizer
 
     documents = documents_of(folder)
     tokenizer = WordPieceTokenizer.train(documents, setting_of(folder)["vocabulary_size"])
     tokenizer.save(folder / "tokenizer")
     prepare(documents, tokenizer, folder / "store")
+    BytePairTokenizer.train(documents, setting_of(folder)["vocabulary_size"]).save(folder / "byte_pair")
     return {}
 
 
@@ -150,6 +151,79 @@ def encode_keras_hub(folder: Path, seconds: float) -> dict[str, Any]:
     dataset = tf.data.Dataset.from_tensor_slices(lines).batch(256).map(tokenizer, tf.data.AUTOTUNE)
     dataset = dataset.prefetch(tf.data.AUTOTUNE)
     return rate_of(lambda: sum(len(rows.flat_values) for rows in dataset), megabytes, seconds)
+
+
+def fresh_rate_of(make: Callable[[], Callable[[], int]], megabytes: float, seconds: float) -> dict[str, Any]:
+    """Repeat a job with a fresh tokenizer each time, which knows no word yet; making the tokenizer is not counted."""
+    tokens = repeats = 0
+    passed = 0.0
+    while not repeats or passed < seconds:
+        job = make()
+        started = time.perf_counter()
+        tokens += job()
+        passed += time.perf_counter() - started
+        repeats += 1
+    return {"value": megabytes * repeats / passed, "million_tokens_a_second": tokens / passed / 1e6}
+
+
+def _megabytes(texts: list[str]) -> float:
+    return sum(len(text.encode()) for text in texts) / 1e6
+
+
+def encode_bytes_kpt(folder: Path, seconds: float) -> dict[str, Any]:
+    """Encode whole documents by byte-level BPE with kpt."""
+    from kpt.text import BytePairTokenizer
+
+    texts = documents_of(folder)
+
+    def make() -> Callable[[], int]:
+        tokenizer = BytePairTokenizer.load(folder / "byte_pair")
+        tokenizer.encode([""])
+        return lambda: len(tokenizer.encode(texts).values)
+
+    return fresh_rate_of(make, _megabytes(texts), seconds)
+
+
+def encode_bytes_tokenizers(folder: Path, seconds: float) -> dict[str, Any]:
+    """Encode whole documents by byte-level BPE with Hugging Face tokenizers, on all cores."""
+    from tokenizers import Tokenizer
+
+    texts = documents_of(folder)
+
+    def make() -> Callable[[], int]:
+        tokenizer = Tokenizer.from_file(str(folder / "byte_pair" / "tokenizer.json"))
+
+        def job() -> int:
+            rows = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+            return len(np.concatenate([np.asarray(row, np.int32) for row in rows]))
+
+        return job
+
+    return fresh_rate_of(make, _megabytes(texts), seconds)
+
+
+def encode_bytes_kpt_graph(folder: Path, seconds: float) -> dict[str, Any]:
+    """Encode whole documents by byte-level BPE with kpt's graph in a tf.data pipeline."""
+    from kpt.text import BytePairTokenizer
+
+    return _encode_bytes_in_batches(folder, seconds, BytePairTokenizer.load(folder / "byte_pair").in_graph())
+
+
+def encode_bytes_keras_hub(folder: Path, seconds: float) -> dict[str, Any]:
+    """Encode whole documents by byte-level BPE with keras-hub in a tf.data pipeline."""
+    import keras_hub
+
+    files = (str(folder / "byte_pair" / name) for name in ("vocab.json", "merges.txt"))
+    return _encode_bytes_in_batches(folder, seconds, keras_hub.tokenizers.BytePairTokenizer(*files))
+
+
+def _encode_bytes_in_batches(folder: Path, seconds: float, tokenize: Any) -> dict[str, Any]:
+    import tensorflow as tf
+
+    texts = training_texts(folder)
+    dataset = tf.data.Dataset.from_tensor_slices(texts).batch(64).map(tokenize, tf.data.AUTOTUNE)
+    dataset = dataset.prefetch(tf.data.AUTOTUNE)
+    return rate_of(lambda: sum(len(rows.flat_values) for rows in dataset), _megabytes(texts), seconds)
 
 
 def prepare_kpt(folder: Path, _: float) -> dict[str, Any]:
