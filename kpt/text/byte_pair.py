@@ -89,7 +89,11 @@ class BytePairTokenizer:
                 f"vocabulary_size is {vocabulary_size}; give at least 257, for the 256 bytes and {END_OF_TEXT}"
             )
         tokens, merges = learn_merges(
-            corpus, vocabulary_size - 1, minimum_frequency=minimum_frequency, progress=progress
+            corpus,
+            vocabulary_size - 1,
+            minimum_frequency=minimum_frequency,
+            progress=progress,
+            special_tokens=1,
         )
         special = {"pad": END_OF_TEXT, "end": END_OF_TEXT}
         return cls(Vocabulary.from_tokens([*tokens, END_OF_TEXT], special), merges)

@@ -14,13 +14,18 @@ __all__ = ["learn_merges", "plain_texts"]
 
 
 def learn_merges(
-    corpus: Iterable[str | Document], pieces: int, *, minimum_frequency: int = 2, progress: bool = False
+    corpus: Iterable[str | Document],
+    pieces: int,
+    *,
+    minimum_frequency: int = 2,
+    progress: bool = False,
+    special_tokens: int = 0,
 ) -> tuple[list[str], list[tuple[str, str]]]:
     """Return exactly `pieces` pieces, the 256 bytes first, and the merges that make the others.
 
     Each merge joins the two neighbouring pieces that are most frequent together within the words of GPT-2's pattern.
     The same corpus gives the same merges in any process. The corpus is read once and not kept in memory; its distinct
-    words are.
+    words are. `special_tokens` is how many the vocabulary will have besides; messages count them in.
 
     Raises:
         InputError: the corpus is one string or path, it is empty, or it cannot give exactly that many pieces; the
@@ -45,9 +50,10 @@ def learn_merges(
     model = json.loads(tokenizer.to_str())["model"]
     tokens = sorted(model["vocab"], key=model["vocab"].__getitem__)
     if len(tokens) != pieces:
+        most = len(tokens) + special_tokens
         raise InputError(
-            f"the corpus gives {len(tokens)} pieces at minimum_frequency={minimum_frequency} and {pieces} were wanted; "
-            f"ask for at most {len(tokens)}, lower minimum_frequency, or give more text"
+            f"the corpus gives {most} pieces at minimum_frequency={minimum_frequency} and {pieces + special_tokens} "
+            f"were wanted; ask for at most {most}, lower minimum_frequency, or give more text"
         )
     return tokens, [(left, right) for left, right in model["merges"]]
 

@@ -37,6 +37,10 @@ class SentencePieceTokenizer:
     spaces around it and make several spaces one, and have an unknown token; those that change characters (NFKC) are
     refused: clean the text before (`kpt.text.clean`).
 
+    Where a trained model is used, a text is cut before each space, which no piece goes beyond, and each part is divided
+    alone. Of two divisions of a part with the same score it so always gets the same one, offline and in a graph; the
+    sentencepiece package and Hugging Face, which add scores up over the whole text, may take the other.
+
     Text is plain text: a literal `<|endoftext|>` or `<0x0A>` in it is text.
 
     Args:

@@ -101,8 +101,8 @@ class Tokenizer(Protocol):
     def encode(self, texts: Sequence[str]) -> Ragged:
         """Return the ids of each text, without special tokens around them."""
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """Return the text that ids stand for."""
+    def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = False) -> str:
+        """Return the text that ids stand for, special tokens as their text or as nothing."""
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write a folder that `load_tokenizer` and Hugging Face's `tokenizers` read."""

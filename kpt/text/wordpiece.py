@@ -111,14 +111,21 @@ class WordPieceTokenizer:
         check_texts(texts)
         return Ragged(*self._offline.encode(texts, literal_mask=literal_mask))
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = False) -> str:
         """Join pieces to text: a space between words, none before a `##` piece.
+
+        Args:
+            ids: any ids of the vocabulary.
+            skip_special_tokens: whether special tokens count as nothing instead of as their text.
 
         Raises:
             InputError: an id is not in the vocabulary.
         """
         words: list[str] = []
+        special = frozenset(self.vocabulary.special_ids) if skip_special_tokens else frozenset()
         for i in map(int, ids):
+            if i in special:
+                continue
             token = self.vocabulary.tokens[check_id(i, self.vocabulary.size)]
             if words and self.vocabulary.continuation[i]:
                 words[-1] += token.removeprefix(CONTINUATION_PREFIX)

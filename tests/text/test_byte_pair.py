@@ -29,6 +29,11 @@ def test_training_gives_the_wanted_size_and_the_special_token_last(tokenizer: By
     assert len(tokenizer.merges) == 1500 - 257
     with pytest.raises(InputError, match="vocabulary_size is 256; give at least 257"):
         BytePairTokenizer.train(["low"], 256)
+    with pytest.raises(
+        InputError, match="gives 260 pieces at minimum_frequency=2 and 300 were wanted; ask for at most 260"
+    ):
+        BytePairTokenizer.train(["low low"] * 2, 300)
+    assert BytePairTokenizer.train(["low low"] * 2, 260).vocabulary.size == 260
 
 
 def test_every_text_comes_back(tokenizer: BytePairTokenizer) -> None:

@@ -99,6 +99,7 @@ def test_save_and_load(tokenizer: WordPieceTokenizer, tmp_path: Path) -> None:
 def test_decode_joins_pieces() -> None:
     tokenizer = WordPieceTokenizer(Vocabulary.from_tokens([*SPECIAL, "un", "##believ", "##able", "!"]))
     assert tokenizer.decode([2, 5, 6, 7, 8, 5, 3]) == "[CLS] unbelievable ! un [SEP]"
+    assert tokenizer.decode([2, 5, 6, 7, 8, 5, 3], skip_special_tokens=True) == "unbelievable ! un"
     assert tokenizer.decode(np.array([6, 7])) == "##believable"
     assert tokenizer.decode([]) == ""
     with pytest.raises(InputError, match="the id 9 is not in the vocabulary, whose ids are 0 to 8"):
