@@ -111,6 +111,12 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="what separates documents in text files (default: auto)",
     )
+    group.add_argument(
+        "--maximum-characters",
+        type=positive_integer,
+        metavar="N",
+        help="longer documents are cut into several (default: 1,048,576)",
+    )
     group.add_argument("--text-field", default="text", metavar="NAME", help="field of the text (default: text)")
 
 
@@ -127,7 +133,8 @@ def corpus_from(arguments: argparse.Namespace) -> Corpus | DocumentationCorpus:
         raise InputError(f"{problem}; name FILES to read, or --documentation for that of the installed packages")
     if arguments.documentation:
         return text.documentation()
-    return text.Corpus(arguments.files, documents=arguments.documents, text_field=arguments.text_field)
+    limit = {} if arguments.maximum_characters is None else {"maximum_characters": arguments.maximum_characters}
+    return text.Corpus(arguments.files, documents=arguments.documents, text_field=arguments.text_field, **limit)
 
 
 def check_out(folder: Path, marker: str, *, overwrite: bool, written_as: str | None = None) -> None:

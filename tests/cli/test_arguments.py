@@ -67,6 +67,13 @@ def test_a_corpus_of_files(tmp_path: Path) -> None:
     assert list(corpus_from(parse(str(file), "--text-field", "body")).texts()) == ["one", "two"]
 
 
+def test_the_length_of_documents(tmp_path: Path) -> None:
+    (file := tmp_path / "a.txt").write_text("one two three")
+    words = (str(file), "--documents", "file")
+    assert list(corpus_from(parse(*words)).texts()) == ["one two three"]
+    assert list(corpus_from(parse(*words, "--maximum-characters", "9")).texts()) == ["one two", "three"]
+
+
 def test_lines_as_documents(tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
     file.write_text("one\ntwo\n\nthree\n", encoding="utf-8")
