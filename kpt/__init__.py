@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kpt import data, export, layers, models, objectives, text, training
     from kpt.data import TokenStore
     from kpt.errors import InputError
-    from kpt.models import Encoder
+    from kpt.models import Decoder, Encoder
     from kpt.objectives import Pretrainer
     from kpt.text import BytePairTokenizer, CharacterTokenizer, Corpus, SentencePieceTokenizer, WordPieceTokenizer
 
@@ -23,6 +23,7 @@ __all__ = [
     "BytePairTokenizer",
     "CharacterTokenizer",
     "Corpus",
+    "Decoder",
     "Encoder",
     "InputError",
     "Pretrainer",
@@ -52,6 +53,7 @@ __getattr__, __dir__ = lazy_names(
         "BytePairTokenizer": "kpt.text",
         "CharacterTokenizer": "kpt.text",
         "Corpus": "kpt.text",
+        "Decoder": "kpt.models",
         "Encoder": "kpt.models",
         "InputError": "kpt.errors",
         "Pretrainer": "kpt.objectives",

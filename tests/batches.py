@@ -1,4 +1,4 @@
-"""A tiny pre-training batch and a tiny encoder for it."""
+"""A tiny pre-training batch, and a tiny encoder and decoder for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kpt.models import Encoder
+from kpt.models import Decoder, Encoder
 
 VOCABULARY, LENGTH, SLOTS = 23, 9, 3
 
@@ -23,6 +23,18 @@ def tiny_encoder(**options: Any) -> Encoder:
     return Encoder(**{**sizes, **options})
 
 
+def tiny_decoder(**options: Any) -> Decoder:
+    sizes = {
+        "vocabulary_size": VOCABULARY,
+        "width": 16,
+        "depth": 2,
+        "heads": 4,
+        "maximum_length": LENGTH,
+        "dropout": 0.0,
+    }
+    return Decoder(**{**sizes, **options})
+
+
 def random_batch(rows: int = 4, seed: int = 0) -> dict[str, np.ndarray]:
     """Token ids, segments, padding, and what the objectives predict; the last row predicts one token alone."""
     generator = np.random.default_rng(seed)
@@ -36,6 +48,8 @@ def random_batch(rows: int = 4, seed: int = 0) -> dict[str, np.ndarray]:
         "mask_positions": generator.integers(0, 5, (rows, SLOTS)).astype("int32"),
         "mask_labels": generator.integers(5, VOCABULARY, (rows, SLOTS)).astype("int32"),
         "mask_weights": weights,
+        "causal_labels": generator.integers(0, VOCABULARY, (rows, LENGTH)).astype("int32"),
+        "causal_weights": (np.arange(LENGTH) < lengths - 1).astype("float32"),
         "next_sentence_labels": generator.integers(0, 2, rows).astype("int32"),
     }
 

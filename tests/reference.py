@@ -1,4 +1,4 @@
-"""BERT's parts in float64 numpy, from the papers: what the layers are compared with."""
+"""BERT's and GPT-2's parts in float64 numpy, from the papers: what the layers are compared with."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ def relu(x: np.ndarray) -> np.ndarray:
 
 def gelu(x: np.ndarray) -> np.ndarray:
     return x * 0.5 * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))
+
+
+def gelu_tanh(x: np.ndarray) -> np.ndarray:
+    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
 def silu(x: np.ndarray) -> np.ndarray:
@@ -51,33 +55,37 @@ def attention(
     return (probabilities @ value).transpose(0, 2, 1, 3)
 
 
-def rotated(x: np.ndarray, base: float = 10_000.0) -> np.ndarray:
+def rotated(x: np.ndarray, base: float = 10_000.0, positions: Any = None) -> np.ndarray:
     """RoFormer's rotation of [batch, length, heads, depth], one pair (i, i + depth / 2) after the other."""
     out = np.array(x, "float64")
     half = x.shape[-1] // 2
     for position in range(x.shape[1]):
         for i in range(half):
-            angle = position * base ** (-2 * i / x.shape[-1])
+            angle = (position if positions is None else positions[position]) * base ** (-2 * i / x.shape[-1])
             first, second = x[:, position, :, i], x[:, position, :, i + half]
             out[:, position, :, i] = first * math.cos(angle) - second * math.sin(angle)
             out[:, position, :, i + half] = second * math.cos(angle) + first * math.sin(angle)
     return out
 
 
-def self_attention(x: np.ndarray, weights: Weights, heads: int, mask: Any = None, rotary: bool = False) -> np.ndarray:
-    """Multi-head attention, head by head; mask [batch, query or 1, key]."""
-    width = x.shape[-1]
-    depth = width // heads
-    zero = np.zeros(3 * width)
+def self_attention(
+    x: np.ndarray,
+    weights: Weights,
+    heads: int,
+    mask: Any = None,
+    rotary: bool = False,
+    shared: int | None = None,
+) -> np.ndarray:
+    """Multi-head attention, head by head; mask [batch, query or 1, key]; `shared` heads of keys and values."""
+    depth = x.shape[-1] // heads
+    shared = heads if shared is None else shared
+    qkv = x @ weights["qkv/kernel"] + weights.get("qkv/bias", 0.0)
+    queries, keys, values = np.split(qkv, [heads * depth, (heads + shared) * depth], axis=-1)
     parts = []
     for head in range(heads):
-        columns = slice(head * depth, (head + 1) * depth)
-        query, key, value = (
-            (x @ kernel[:, columns] + bias[columns])[:, :, None]
-            for kernel, bias in zip(
-                np.split(weights["qkv/kernel"], 3, axis=1), np.split(weights.get("qkv/bias", zero), 3), strict=True
-            )
-        )
+        group = head // (heads // shared)
+        query = queries[:, :, None, head * depth : (head + 1) * depth]
+        key, value = (part[:, :, None, group * depth : (group + 1) * depth] for part in (keys, values))
         if rotary:
             query, key = rotated(query), rotated(key)
         parts.append(attention(query, key, value, None if mask is None else mask[:, None])[:, :, 0])
@@ -110,9 +118,10 @@ def encoder_block(
     activation: Any = gelu,
     gated: bool = False,
     epsilon: float = 1e-12,
+    shared: int | None = None,
 ) -> np.ndarray:
     def attend(x: np.ndarray) -> np.ndarray:
-        return self_attention(x, below(weights, "attention"), heads, mask, rotary)
+        return self_attention(x, below(weights, "attention"), heads, mask, rotary, shared)
 
     def transform(x: np.ndarray) -> np.ndarray:
         return feed_forward(x, below(weights, "feed_forward"), activation, gated)
@@ -156,6 +165,31 @@ def encoder(
     if norm_first:
         x = norm(x, **below(weights, "final_norm"), epsilon=epsilon)
     return x, np.tanh(x[:, 0] @ weights["pooler/dense/kernel"] + weights["pooler/dense/bias"])
+
+
+def decoder(
+    token_ids: np.ndarray,
+    weights: Weights,
+    depth: int,
+    heads: int,
+    mask: Any = True,
+    rotary: bool = False,
+    scale_embedding: bool = False,
+    **block: Any,
+) -> np.ndarray:
+    """GPT-2 and its descendants: logits [batch, length, vocabulary]; mask [batch, query, key] beside the causal one."""
+    x = weights["token_embedding/embeddings"][token_ids]
+    length = token_ids.shape[1]
+    if scale_embedding:
+        x = x * math.sqrt(x.shape[-1])
+    if not rotary:
+        x = x + weights["positions/embeddings"][:length]
+    visible = np.tril(np.ones((1, length, length), bool)) & mask
+    for index in range(depth):
+        x = encoder_block(x, below(weights, f"block_{index}"), heads, visible, True, rotary=rotary, **block)
+    x = block.get("norm", layer_norm)(x, **below(weights, "final_norm"), epsilon=block["epsilon"])
+    way_back = weights.get("token_embedding/reverse_embeddings")
+    return x @ (weights["token_embedding/embeddings"].T if way_back is None else way_back)
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -1,18 +1,20 @@
 """Keras layers of Transformers, written on `keras.ops` alone."""
 
+from kpt.layers.activations import activation_function, activation_name, gelu_tanh, squared_relu
 from kpt.layers.attention import SelfAttention, scaled_dot_product_attention
+from kpt.layers.cache import empty_cache, visible_slots, write_cache
 from kpt.layers.dropout import Dropout
-from kpt.layers.encoder_block import EncoderBlock
 from kpt.layers.feed_forward import FeedForward
 from kpt.layers.heads import MaskedLMHead, Pooler, gather_positions
 from kpt.layers.initializers import truncated_normal
 from kpt.layers.normalization import normalization_layer
 from kpt.layers.positions import LearnedPositions, RotaryPositions, SinusoidalPositions, rotate, sinusoids
 from kpt.layers.segments import SegmentEmbedding
+from kpt.layers.token_embedding import TokenEmbedding
+from kpt.layers.transformer_block import TransformerBlock
 
 __all__ = [
     "Dropout",
-    "EncoderBlock",
     "FeedForward",
     "LearnedPositions",
     "MaskedLMHead",
@@ -21,10 +23,19 @@ __all__ = [
     "SegmentEmbedding",
     "SelfAttention",
     "SinusoidalPositions",
+    "TokenEmbedding",
+    "TransformerBlock",
+    "activation_function",
+    "activation_name",
+    "empty_cache",
     "gather_positions",
+    "gelu_tanh",
     "normalization_layer",
     "rotate",
     "scaled_dot_product_attention",
     "sinusoids",
+    "squared_relu",
     "truncated_normal",
+    "visible_slots",
+    "write_cache",
 ]

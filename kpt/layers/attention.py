@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from kpt.errors import InputError
+from kpt.layers.cache import visible_slots, write_cache
 from kpt.layers.dropout import Dropout
 from kpt.layers.initializers import truncated_normal
 from kpt.layers.positions import rotate
@@ -28,32 +29,58 @@ def scaled_dot_product_attention(
 
     Args:
         query: `[batch, query length, heads, d_k]`.
-        key: `[batch, key length, heads, d_k]`.
-        value: `[batch, key length, heads, d_v]`.
-        mask: Booleans that broadcast to `[batch, heads, query length, key length]`; `True` may be attended to.
+        key: `[batch, key length, key_value_heads, d_k]`; `heads` is a multiple of `key_value_heads`, and as many
+            successive heads of queries share a head of keys and values.
+        value: `[batch, key length, key_value_heads, d_v]`.
+        mask: Booleans that broadcast to `[batch, 1, query length, key length]`; `True` may be attended to. Where
+            heads are not grouped, their axis may be `heads` long.
         causal: Whether a query sees only keys at its own position and before.
         dropout: A function applied to the attention probabilities `[batch, heads, query length, key length]`.
 
     Returns:
         `[batch, query length, heads, d_v]`, in the dtype of `query`.
 
-    Source: Vaswani et al. 2017, "Attention Is All You Need", equation 1.
+    Source: Vaswani et al. 2017, "Attention Is All You Need", equation 1; Ainslie et al. 2023, "GQA".
     """
-    if dropout is None:
+    # Keras on TensorFlow has no fused kernel, repeats shared heads, and fails at a single one.
+    grouped_on_tensorflow = query.shape[2] != key.shape[2] and keras.backend.backend() == "tensorflow"
+    if dropout is None and not grouped_on_tensorflow:
         return ops.dot_product_attention(query, key, value, mask=mask, is_causal=causal)
-    # [batch, length, heads, depth] -> [batch, heads, length, depth]: two batched products instead of an einsum
-    # that each backend would have to rearrange by itself.
-    query, key, value = (ops.transpose(x, (0, 2, 1, 3)) for x in (query, key, value))
-    query = query * (float(query.shape[-1]) ** -0.5)
-    scores = ops.cast(ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))), "float32")
     if causal:
-        lengths = ops.shape(scores)[-2:]
-        visible = ops.arange(lengths[1])[None, :] <= ops.arange(lengths[0])[:, None]
+        visible = visible_slots(ops.shape(key)[1], ops.shape(query)[1], 0)
         mask = visible if mask is None else ops.logical_and(mask, visible)
+    key, value = (ops.transpose(x, (0, 2, 1, 3)) for x in (key, value))
+    return attention_to_heads(query, key, value, mask, dropout)
+
+
+def attention_to_heads(query: Any, key: Any, value: Any, mask: Any = None, dropout: Any = None) -> Any:
+    """Attend to keys and values whose heads stand before their positions, as in a cache.
+
+    Args:
+        query: As in `scaled_dot_product_attention`.
+        key: `[batch, key_value_heads, key length, d_k]`.
+        value: `[batch, key_value_heads, key length, d_v]`.
+        mask: As in `scaled_dot_product_attention`.
+        dropout: As in `scaled_dot_product_attention`.
+
+    Returns:
+        `[batch, query length, heads, d_v]`, in the dtype of `query`.
+    """
+    length, heads, groups = ops.shape(query)[1], query.shape[2], key.shape[1]
+    query = ops.transpose(query * (float(query.shape[-1]) ** -0.5), (0, 2, 1, 3))
+    # The queries of all heads that share keys form one matrix: two batched products, and no repeated keys.
+    shared = (-1, groups, length * (heads // groups))
+    query = ops.reshape(query, (*shared, query.shape[-1]))
+    scores = ops.matmul(query, ops.transpose(ops.cast(key, query.dtype), (0, 1, 3, 2)))
+    key_length = ops.shape(scores)[-1]
+    scores = ops.cast(ops.reshape(scores, (-1, heads, length, key_length)), "float32")
     if mask is not None:
         scores = ops.where(mask, scores, -1e9)
-    probabilities = dropout(ops.cast(ops.softmax(scores, axis=-1), value.dtype))
-    return ops.transpose(ops.matmul(probabilities, value), (0, 2, 1, 3))
+    probabilities = ops.cast(ops.softmax(scores, axis=-1), query.dtype)
+    if dropout is not None:
+        probabilities = dropout(probabilities)
+    attended = ops.matmul(ops.reshape(probabilities, (*shared, key_length)), ops.cast(value, query.dtype))
+    return ops.transpose(ops.reshape(attended, (-1, heads, length, value.shape[-1])), (0, 2, 1, 3))
 
 
 @keras.saving.register_keras_serializable("kpt")
@@ -68,7 +95,9 @@ class SelfAttention(keras.layers.Layer):
         dropout: Rate at which attention probabilities are dropped in training. At inference, and at rate 0, the
             backend's fused kernel is used.
         causal: Whether a position sees only itself and what is before it.
-        use_bias: Whether the four projections have biases.
+        key_value_heads: Number of heads of keys and values, a divisor of `heads`; by default `heads`. With fewer,
+            successive heads of queries share them, and a cache is smaller by as much.
+        use_bias: Whether the projections have biases.
         output_scale: Factor on the standard deviation of the output projection's initial weights; pre-norm stacks
             of `n` blocks take `(2 n) ** -0.5` so that the residual stream starts with the same variance at any depth.
 
@@ -78,14 +107,18 @@ class SelfAttention(keras.layers.Layer):
             `[batch, heads, length, length]`.
         rotations: Cosines and sines, `[length, d_k]` or `[batch, length, d_k]`, from `RotaryPositions`; `None` for no
             rotation.
+        cache: Keys and values of the tokens before, from `empty_cache`: those of the inputs are written at
+            `cache_index`, and queries attend to the slots that `attention_mask` allows them (`visible_slots`).
+        cache_index: The slot of the first input, an integer scalar. At the Python integer 0 there is nothing before
+            the inputs: they attend to one another as without a cache, under the mask that then belongs to it.
 
     Returns:
-        `[batch, length, width]`.
+        `[batch, length, width]`; with a cache, also the new cache.
 
     Raises:
-        InputError: If `heads` does not divide the width.
+        InputError: If `heads` does not divide the width, or `key_value_heads` not `heads`.
 
-    Source: Vaswani et al. 2017, section 3.2.2.
+    Source: Vaswani et al. 2017, section 3.2.2; Ainslie et al. 2023, "GQA".
     """
 
     def __init__(
@@ -93,21 +126,28 @@ class SelfAttention(keras.layers.Layer):
         heads: int,
         dropout: float = 0.0,
         causal: bool = False,
+        key_value_heads: int | None = None,
         use_bias: bool = True,
         output_scale: float = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.heads, self.dropout, self.causal = heads, dropout, causal
+        self.key_value_heads = heads if key_value_heads is None else key_value_heads
         self.use_bias, self.output_scale = use_bias, output_scale
 
     def build(self, inputs_shape: Any) -> None:
         width = inputs_shape[-1]
         if width % self.heads:
             raise InputError(f"{self.heads} heads do not divide a width of {width}; choose a divisor of {width}.")
-        # One kernel [width, 3 width]: the columns of queries, then keys, then values, each head by head.
+        if self.key_value_heads < 1 or self.heads % self.key_value_heads:
+            raise InputError(
+                f"{self.heads} heads cannot share {self.key_value_heads} heads of keys and values; "
+                f"choose a divisor of {self.heads}."
+            )
+        # One kernel: the columns of queries, then keys, then values, each head by head.
         self.qkv = keras.layers.Dense(
-            3 * width,
+            (self.heads + 2 * self.key_value_heads) * (width // self.heads),
             use_bias=self.use_bias,
             kernel_initializer=truncated_normal(),
             dtype=self.dtype_policy,
@@ -124,24 +164,39 @@ class SelfAttention(keras.layers.Layer):
         self.output_projection.build(inputs_shape)
         self.probability_dropout = Dropout(self.dropout, dtype=self.dtype_policy, name="dropout")
 
-    def call(self, inputs: Any, attention_mask: Any = None, rotations: Any = None, training: bool | None = None) -> Any:
+    def call(
+        self,
+        inputs: Any,
+        attention_mask: Any = None,
+        rotations: Any = None,
+        cache: Any = None,
+        cache_index: Any = None,
+        training: bool | None = None,
+    ) -> Any:
         length, width = ops.shape(inputs)[1], inputs.shape[-1]
-        qkv = ops.reshape(self.qkv(inputs), (-1, length, 3, self.heads, width // self.heads))
-        query, key, value = qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
+        heads, shared = self.heads, self.key_value_heads
+        qkv = ops.reshape(self.qkv(inputs), (-1, length, heads + 2 * shared, width // heads))
+        query, key, value = qkv[:, :, :heads], qkv[:, :, heads : heads + shared], qkv[:, :, heads + shared :]
         if rotations is not None:
             query, key = rotate(query, rotations), rotate(key, rotations)
         if attention_mask is not None and len(attention_mask.shape) == 2:
             attention_mask = attention_mask[:, None, None, :]
-        drops = bool(training) and self.dropout > 0
-        attended = scaled_dot_product_attention(
-            query,
-            key,
-            value,
-            mask=attention_mask,
-            causal=self.causal,
-            dropout=(lambda p: self.probability_dropout(p, training=True)) if drops else None,
-        )
-        return self.output_projection(ops.reshape(attended, (-1, length, width)))
+        if cache is not None:
+            cache = (write_cache(cache[0], key, cache_index), write_cache(cache[1], value, cache_index))
+        if cache is not None and not (isinstance(cache_index, int) and cache_index == 0):
+            attended = attention_to_heads(query, cache[0], cache[1], mask=attention_mask)
+        else:
+            drops = bool(training) and self.dropout > 0
+            attended = scaled_dot_product_attention(
+                query,
+                key,
+                value,
+                mask=attention_mask,
+                causal=self.causal,
+                dropout=(lambda p: self.probability_dropout(p, training=True)) if drops else None,
+            )
+        outputs = self.output_projection(ops.reshape(attended, (-1, length, width)))
+        return outputs if cache is None else (outputs, cache)
 
     def compute_output_shape(self, inputs_shape: Any, **_: Any) -> Any:
         return inputs_shape
@@ -152,6 +207,7 @@ class SelfAttention(keras.layers.Layer):
             "heads": self.heads,
             "dropout": self.dropout,
             "causal": self.causal,
+            "key_value_heads": self.key_value_heads,
             "use_bias": self.use_bias,
             "output_scale": self.output_scale,
         }

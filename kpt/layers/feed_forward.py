@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kpt.layers.activations import activation_function, activation_name
 from kpt.layers.initializers import truncated_normal
 
 __all__ = ["FeedForward"]
@@ -21,7 +22,7 @@ class FeedForward(keras.layers.Layer):
 
     Args:
         hidden_width: Width between the two layers.
-        activation: `"gelu"`, `"relu"`, `"silu"` or any Keras activation.
+        activation: `"gelu"`, `"gelu_tanh"`, `"relu"`, `"squared_relu"`, `"silu"` or any Keras activation.
         gated: Whether the hidden layer is multiplied by a gate (with `"silu"` this is SwiGLU, with `"gelu"` GEGLU).
             Gate and values come from one matrix product.
         use_bias: Whether the layers have biases.
@@ -47,7 +48,7 @@ class FeedForward(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.hidden_width, self.gated, self.use_bias = hidden_width, gated, use_bias
-        self.activation, self.output_scale = keras.activations.get(activation), output_scale
+        self.activation, self.output_scale = activation_function(activation), output_scale
 
     def build(self, inputs_shape: Any) -> None:
         self.hidden = keras.layers.Dense(
@@ -83,7 +84,7 @@ class FeedForward(keras.layers.Layer):
         return {
             **super().get_config(),
             "hidden_width": self.hidden_width,
-            "activation": keras.activations.serialize(self.activation),
+            "activation": activation_name(self.activation),
             "gated": self.gated,
             "use_bias": self.use_bias,
             "output_scale": self.output_scale,

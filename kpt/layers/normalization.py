@@ -16,12 +16,13 @@ NORMALIZATIONS = {
 }
 
 
-def normalization_layer(kind: str, epsilon: float, **kwargs: Any) -> keras.layers.Layer:
+def normalization_layer(kind: str, epsilon: float, use_bias: bool = True, **kwargs: Any) -> keras.layers.Layer:
     """Return a new normalization layer over the last axis.
 
     Args:
         kind: `"layer_norm"` (Ba et al. 2016) or `"rms_norm"` (Zhang and Sennrich 2019).
         epsilon: Added to the variance.
+        use_bias: Whether a layer norm adds a learned vector; an RMS norm never does.
         **kwargs: Passed on to the Keras layer.
 
     Returns:
@@ -32,4 +33,6 @@ def normalization_layer(kind: str, epsilon: float, **kwargs: Any) -> keras.layer
     """
     if kind not in NORMALIZATIONS:
         raise InputError(f"Unknown normalization {kind!r}; choose one of {', '.join(NORMALIZATIONS)}.")
+    if kind == "layer_norm":
+        kwargs["center"] = use_bias
     return NORMALIZATIONS[kind](axis=-1, epsilon=epsilon, **kwargs)

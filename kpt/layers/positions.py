@@ -72,10 +72,10 @@ class RotaryPositions(keras.layers.Layer):
 
     Call arguments:
         inputs: A tensor whose second axis is the length, such as token ids `[batch, length]`.
-        positions: Integers `[batch, length]`; by default 0, 1, 2, ...
+        positions: Integers `[batch, length]` or `[length]`; by default 0, 1, 2, ...
 
     Returns:
-        float32 `[length, depth]`, or `[batch, length, depth]` where `positions` are given: cosines, then sines.
+        float32 `[length, depth]`, or `[batch, length, depth]` where `positions` are so: cosines, then sines.
 
     Raises:
         InputError: If `depth` is odd, or the length is over `maximum_length`.
@@ -115,7 +115,7 @@ class LearnedPositions(keras.layers.Layer):
 
     Call arguments:
         inputs: `[batch, length, width]`.
-        positions: Integers `[batch, length]`; by default 0, 1, 2, ...
+        positions: Integers `[batch, length]` or `[length]`; by default 0, 1, 2, ...
 
     Returns:
         `[batch, length, width]`: the inputs plus the positions' vectors.
@@ -139,7 +139,8 @@ class LearnedPositions(keras.layers.Layer):
         check_length(inputs.shape[1], self.maximum_length)
         table = ops.cast(self.embeddings, self.compute_dtype)
         if positions is not None:
-            return inputs + ops.take(table, positions, axis=0)
+            # TensorFlow's gradient of a lookup is slices, that of a reshape is dense: see `TokenEmbedding`.
+            return inputs + ops.take(ops.reshape(table, (self.maximum_length, -1)), positions, axis=0)
         return inputs + table[: ops.shape(inputs)[1]]
 
     def compute_output_shape(self, inputs_shape: Any, **_: Any) -> Any:

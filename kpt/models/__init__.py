@@ -1,6 +1,16 @@
 """Backbones and their named sizes."""
 
+from kpt.models.decoder import Decoder
 from kpt.models.encoder import Encoder
-from kpt.models.sizes import SIZES, bert_config, encoder_config
+from kpt.models.sizes import GPT2_SIZES, SIZES, bert_config, decoder_config, encoder_config, gpt2_config
 
-__all__ = ["SIZES", "Encoder", "bert_config", "encoder_config"]
+__all__ = [
+    "GPT2_SIZES",
+    "SIZES",
+    "Decoder",
+    "Encoder",
+    "bert_config",
+    "decoder_config",
+    "encoder_config",
+    "gpt2_config",
+]

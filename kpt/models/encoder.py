@@ -9,12 +9,13 @@ import keras
 from kpt.errors import InputError
 from kpt.layers import (
     Dropout,
-    EncoderBlock,
     LearnedPositions,
     Pooler,
     RotaryPositions,
     SegmentEmbedding,
     SinusoidalPositions,
+    TransformerBlock,
+    activation_name,
     normalization_layer,
     truncated_normal,
 )
@@ -137,7 +138,7 @@ class Encoder(keras.Model):
             x = normalization_layer(normalization, epsilon, dtype=policy, name="embedding_norm")(x)
         x = Dropout(dropout, dtype=policy, name="embedding_dropout")(x)
         for index in range(depth):
-            x = EncoderBlock(
+            x = TransformerBlock(
                 heads,
                 feed_forward_width,
                 norm_first=norm_first,
@@ -171,7 +172,7 @@ class Encoder(keras.Model):
             "positions": positions,
             "norm_first": norm_first,
             "normalization": normalization,
-            "activation": keras.activations.serialize(keras.activations.get(activation)),
+            "activation": activation_name(activation),
             "gated": gated,
             "dropout": dropout,
             "attention_dropout": attention_dropout,

@@ -1,13 +1,14 @@
-"""Named sizes of encoders."""
+"""Named sizes of encoders and decoders."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from typing import Any
 
 from kpt.errors import InputError
 
-__all__ = ["SIZES", "bert_config", "encoder_config"]
+__all__ = ["GPT2_SIZES", "SIZES", "bert_config", "decoder_config", "encoder_config", "gpt2_config"]
 
 # depth, width; heads have 64 values each and feed-forward networks four times the width.
 # Source: google-research/bert (base, large) and Turc et al. 2019, "Well-Read Students Learn Better" (the others).
@@ -19,6 +20,29 @@ SIZES = {
     "base": (12, 768),
     "large": (24, 1024),
 }
+
+# The same of decoders. Source: openai/gpt-2; tiny and mini are BERT's.
+GPT2_SIZES = {
+    "tiny": (2, 128),
+    "mini": (4, 256),
+    "small": (12, 768),
+    "medium": (24, 1024),
+    "large": (36, 1280),
+    "xl": (48, 1600),
+}
+
+
+def named(size: str, sizes: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+    """Return what a table has under a name.
+
+    Raises:
+        InputError: If it has no such name.
+    """
+    if size not in sizes:
+        near = difflib.get_close_matches(size, sizes, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise InputError(f"There is no size {size!r}: choose one of {', '.join(sizes)}{hint}")
+    return sizes[size]
 
 
 def bert_config(size: str) -> dict[str, Any]:
@@ -39,11 +63,7 @@ def bert_config(size: str) -> dict[str, Any]:
 
     Source: Devlin et al. 2018; Turc et al. 2019.
     """
-    if size not in SIZES:
-        near = difflib.get_close_matches(size, SIZES, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise InputError(f"There is no size {size!r}: choose one of {', '.join(SIZES)}{hint}")
-    depth, width = SIZES[size]
+    depth, width = named(size, SIZES)
     return {"depth": depth, "width": width, "heads": width // 64}
 
 
@@ -75,5 +95,51 @@ def encoder_config(size: str) -> dict[str, Any]:
         "segments": 0,
         "norm_first": True,
         "dropout": 0.0,
+        "epsilon": 1e-6,
+    }
+
+
+def gpt2_config(size: str) -> dict[str, Any]:
+    """Return the arguments of `Decoder` for a published GPT-2, or for a smaller one of its kind.
+
+    Args:
+        size: `"tiny"`, `"mini"`, `"small"` (124 million parameters), `"medium"` (355), `"large"` (774) or `"xl"`
+            (1,558).
+
+    Returns:
+        Arguments of `Decoder` without the vocabulary's size, which GPT-2 has at 50,257.
+
+    Raises:
+        InputError: If there is no such size.
+
+    Example:
+        >>> gpt2_config("small")["width"]
+        768
+
+    Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", table 2.
+    """
+    depth, width = named(size, GPT2_SIZES)
+    return {"depth": depth, "width": width, "heads": width // 64}
+
+
+def decoder_config(size: str) -> dict[str, Any]:
+    """Return the arguments of `Decoder` for the recipe that learns best from small corpora.
+
+    Args:
+        size: As in `gpt2_config`.
+
+    Returns:
+        Arguments of `Decoder` without the vocabulary's size.
+
+    Raises:
+        InputError: If there is no such size.
+    """
+    return {
+        **gpt2_config(size),
+        "positions": "rotary",
+        "normalization": "rms_norm",
+        "scale_embedding": True,
+        "dropout": 0.0,
+        "use_bias": False,
         "epsilon": 1e-6,
     }

@@ -1,8 +1,9 @@
 """Pre-training objectives and the model that trains them."""
 
+from kpt.objectives.causal_lm import CausalLM
 from kpt.objectives.masked_lm import MaskedLM
 from kpt.objectives.next_sentence import NextSentence
 from kpt.objectives.objective import Objective, token_cross_entropy, weighted_mean
 from kpt.objectives.pretrainer import Pretrainer
 
-__all__ = ["MaskedLM", "NextSentence", "Objective", "Pretrainer", "token_cross_entropy", "weighted_mean"]
+__all__ = ["CausalLM", "MaskedLM", "NextSentence", "Objective", "Pretrainer", "token_cross_entropy", "weighted_mean"]

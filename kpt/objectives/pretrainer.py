@@ -58,7 +58,9 @@ class Pretrainer(keras.Model):
         self.built = True
 
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> dict[str, Any]:
-        outputs = self.backbone({name: inputs[name] for name in self.backbone.input}, training=training)
+        outputs = self.backbone(
+            {name: inputs[name] for name in self.backbone.input if name in inputs}, training=training
+        )
 
         def project(hidden: Any) -> Any:
             return self.backbone.token_embedding(hidden, reverse=True)

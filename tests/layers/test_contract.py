@@ -9,7 +9,6 @@ import pytest
 
 from kpt.layers import (
     Dropout,
-    EncoderBlock,
     FeedForward,
     LearnedPositions,
     MaskedLMHead,
@@ -18,6 +17,8 @@ from kpt.layers import (
     SegmentEmbedding,
     SelfAttention,
     SinusoidalPositions,
+    TokenEmbedding,
+    TransformerBlock,
 )
 from tests.contract import CHECKS, Case, classes_of
 from tests.numbers import normal
@@ -64,9 +65,9 @@ def block(layer: Any, tensors: Any) -> Any:
 
 CASES = {
     "Dropout": Case(lambda **k: Dropout(0.3, seed=1, **k), X, on_x),
-    "EncoderBlock": Case(lambda **k: EncoderBlock(2, 16, dropout=0.1, **k), X, on_x),
-    "EncoderBlock gated": Case(
-        lambda **k: EncoderBlock(
+    "TransformerBlock": Case(lambda **k: TransformerBlock(2, 16, dropout=0.1, **k), X, on_x),
+    "TransformerBlock gated": Case(
+        lambda **k: TransformerBlock(
             2,
             16,
             norm_first=True,
@@ -115,6 +116,15 @@ CASES = {
         lambda **k: SelfAttention(2, causal=True, use_bias=False, output_scale=0.5, **k),
         X | ROTATIONS,
         lambda layer, tensors: layer(tensors["x"], rotations=tensors["rotations"]),
+    ),
+    "SelfAttention grouped": Case(
+        lambda **k: SelfAttention(4, causal=True, key_value_heads=2, dropout=0.2, **k), X, on_x
+    ),
+    "TokenEmbedding": Case(lambda **k: TokenEmbedding(3, 4, **k), {"x": np.array([[0, 2], [1, 1]], np.int32)}, on_x),
+    "TransformerBlock causal": Case(
+        lambda **k: TransformerBlock(4, 16, norm_first=True, causal=True, key_value_heads=1, **k),
+        X | MASK,
+        lambda layer, tensors: layer(tensors["x"], padding_mask=tensors["mask"]),
     ),
     "SinusoidalPositions": Case(lambda **k: SinusoidalPositions(5, base=100.0, **k), X, on_x),
 }

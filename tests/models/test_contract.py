@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.batches import inputs_of, random_batch, tiny_encoder
+from kpt.models import Decoder
+from kpt.objectives import CausalLM, Pretrainer
+from tests.batches import inputs_of, random_batch, tiny_decoder, tiny_encoder
 from tests.contract import CHECKS, Case, classes_of
 
 INPUTS = inputs_of(random_batch())
@@ -37,6 +41,45 @@ CASES = {
         {name: INPUTS[name] for name in ("token_ids", "padding_mask")},
     ),
 }
+
+
+def pretrainer(decoder: Decoder, case: Case) -> Pretrainer:
+    """A model whose gradient reaches the free output too."""
+    return Pretrainer(decoder, [CausalLM()])
+
+
+def through_logits(decoder: Decoder, tensors: Any) -> Any:
+    return decoder.logits(decoder(tensors)["sequence"])
+
+
+PACKED = {
+    "token_ids": INPUTS["token_ids"],
+    "positions": np.tile(np.arange(9, dtype=np.int32) % 5, (4, 1)),
+    "segment_ids": INPUTS["segment_ids"],
+}
+DECODERS = {
+    "Decoder": Case(lambda **k: tiny_decoder(dropout=0.1, **k), PACKED),
+    "Decoder modern": Case(
+        lambda **k: tiny_decoder(
+            positions="rotary",
+            key_value_heads=2,
+            normalization="rms_norm",
+            activation="silu",
+            gated=True,
+            use_bias=False,
+            tied=False,
+            scale_embedding=True,
+            feed_forward_width=12,
+            attention_dropout=0.3,
+            **k,
+        ),
+        {name: random_batch()[name] for name in ("token_ids", "causal_labels", "causal_weights")},
+        through_logits,
+        pretrainer,
+        self_labelled=True,
+    ),
+}
+CASES |= DECODERS
 
 
 @pytest.mark.parametrize("check", CHECKS)

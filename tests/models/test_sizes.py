@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from kpt.errors import InputError
-from kpt.models import SIZES, Encoder, bert_config, encoder_config
+from kpt.models import GPT2_SIZES, SIZES, Decoder, Encoder, bert_config, decoder_config, encoder_config, gpt2_config
 
 # google-research/bert at a vocabulary of 30,522, with 512 positions, two segments and the pooler.
 PUBLISHED = {
@@ -65,6 +65,37 @@ def test_the_recipe_for_small_corpora() -> None:
         "dropout": 0.0,
         "epsilon": 1e-6,
     }
+
+
+# openai/gpt-2 at a vocabulary of 50,257 and 1,024 positions.
+GPT2 = {"small": 124_439_808, "medium": 354_823_168, "large": 774_030_080, "xl": 1_557_611_200}
+
+
+@pytest.mark.parametrize("size", GPT2)
+def test_the_parameter_counts_of_gpt2(size: str) -> None:
+    config = gpt2_config(size)
+    # As above: a row of the embedding and a block from a small model say what the published one has.
+    small = Decoder(1, **{**config, "depth": 1})
+    blocks = (config["depth"] - 1) * small.blocks[0].count_params()
+    assert small.count_params() + blocks + 50_256 * config["width"] == GPT2[size]
+
+
+def test_the_sizes_of_gpt2() -> None:
+    sizes = {size: tuple(gpt2_config(size).values()) for size in GPT2_SIZES}
+    assert sizes == {
+        "tiny": (2, 128, 2),
+        "mini": (4, 256, 4),
+        "small": (12, 768, 12),
+        "medium": (24, 1024, 16),
+        "large": (36, 1280, 20),
+        "xl": (48, 1600, 25),
+    }
+
+
+@pytest.mark.parametrize("config", [gpt2_config, decoder_config])
+def test_an_unknown_size_of_decoders(config: object) -> None:
+    with pytest.raises(InputError, match=r"no size 'smal': choose one of tiny, .*, xl; did you mean 'small'"):
+        config("smal")
 
 
 @pytest.mark.parametrize("config", [bert_config, encoder_config])

@@ -3,10 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 
-from kpt.objectives import MaskedLM, NextSentence, Pretrainer
-from tests.batches import random_batch, tiny_encoder
+from kpt.objectives import CausalLM, MaskedLM, NextSentence, Pretrainer
+from tests.batches import random_batch, tiny_decoder, tiny_encoder
 from tests.contract import CHECKS, Case, classes_of
 
 BATCH = random_batch()
@@ -32,6 +33,17 @@ def built(objective: Any, tensors: Any) -> Any:
 
 
 CASES = {
+    "CausalLM": Case(
+        lambda **k: CausalLM(weight=0.5, name="next", **k),
+        {name: BATCH[name] for name in ("token_ids", "causal_labels", "causal_weights")},
+        lambda objective, tensors: objective(
+            CASES["CausalLM"].model(objective, CASES["CausalLM"]).backbone(tensors),
+            tensors,
+            project=lambda x: keras.ops.matmul(x, keras.ops.ones((16, 23), x.dtype)),
+        ),
+        lambda objective, case: Pretrainer(tiny_decoder(dtype=objective.dtype_policy), [objective]),
+        self_labelled=True,
+    ),
     "MaskedLM": Case(
         lambda **k: MaskedLM(rate=0.2, predictions=3, whole_words=True, weight=2.0, name="words", **k),
         BATCH,

@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 from kpt.errors import InputError
-from kpt.layers import EncoderBlock, RotaryPositions
+from kpt.layers import RotaryPositions, TransformerBlock
 from tests import reference
 from tests.numbers import array, gradients, normal, randomize
 
@@ -17,7 +17,7 @@ MASK = np.array([[True] * 5, [True, True, True, False, False]])
 
 @pytest.mark.parametrize("norm_first", [False, True], ids=["post-norm", "pre-norm"])
 def test_berts_block(norm_first: bool) -> None:
-    block = EncoderBlock(2, 16, norm_first=norm_first, dropout=0.5, attention_dropout=0.5)
+    block = TransformerBlock(2, 16, norm_first=norm_first, dropout=0.5, attention_dropout=0.5)
     block.build(X.shape)
     weights = randomize(block)
     expected = reference.encoder_block(X.astype("float64"), weights, 2, MASK[:, None], norm_first)
@@ -26,7 +26,7 @@ def test_berts_block(norm_first: bool) -> None:
 
 @pytest.mark.parametrize("norm_first", [False, True], ids=["post-norm", "pre-norm"])
 def test_a_gated_rotary_block_with_rms_norm(norm_first: bool) -> None:
-    block = EncoderBlock(
+    block = TransformerBlock(
         2,
         12,
         norm_first=norm_first,
@@ -47,7 +47,7 @@ def test_a_gated_rotary_block_with_rms_norm(norm_first: bool) -> None:
 
 
 def test_padding_changes_nothing_at_the_tokens() -> None:
-    block = EncoderBlock(2, 16)
+    block = TransformerBlock(2, 16)
     block.build(X.shape)
     randomize(block)
     other = np.where(MASK[..., None], X, np.float32(100.0))
@@ -57,20 +57,20 @@ def test_padding_changes_nothing_at_the_tokens() -> None:
 
 def test_both_parts_and_the_probabilities_drop_in_training_alone() -> None:
     for rates in ({"dropout": 0.5}, {"attention_dropout": 0.5}):
-        block = EncoderBlock(2, 16, norm_first=True, **rates)
+        block = TransformerBlock(2, 16, norm_first=True, **rates)
         block.build(X.shape)
         randomize(block)
         inference = array(block(X))
         np.testing.assert_array_equal(array(block(X, training=False)), inference)
         assert np.abs(array(block(X, training=True)) - inference).max() > 0.05
-    block = EncoderBlock(2, 16)
+    block = TransformerBlock(2, 16)
     block.build(X.shape)
     np.testing.assert_array_equal(array(block(X, training=True)), array(block(X)))
 
 
 @pytest.mark.parametrize("norm_first", [False, True], ids=["post-norm", "pre-norm"])
 def test_gradients_are_finite_in_bfloat16_with_rows_of_padding_alone(norm_first: bool) -> None:
-    block = EncoderBlock(2, 16, norm_first=norm_first, dropout=0.1, attention_dropout=0.1, dtype="mixed_bfloat16")
+    block = TransformerBlock(2, 16, norm_first=norm_first, dropout=0.1, attention_dropout=0.1, dtype="mixed_bfloat16")
     block.build(X.shape)
     mask = np.array([[True, True, True, False, False], [False] * 5])
 
@@ -85,6 +85,6 @@ def test_gradients_are_finite_in_bfloat16_with_rows_of_padding_alone(norm_first:
 
 def test_bad_arguments() -> None:
     with pytest.raises(InputError, match="3 heads do not divide a width of 8"):
-        EncoderBlock(3, 16).build(X.shape)
+        TransformerBlock(3, 16).build(X.shape)
     with pytest.raises(InputError, match="Unknown normalization 'none'"):
-        EncoderBlock(2, 16, normalization="none")
+        TransformerBlock(2, 16, normalization="none")

@@ -1,4 +1,4 @@
-"""One block of a Transformer encoder."""
+"""One block of a Transformer, of an encoder or a decoder."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from typing import Any
 
 import keras
 
+from kpt.layers.activations import activation_name
 from kpt.layers.attention import SelfAttention
 from kpt.layers.dropout import Dropout
 from kpt.layers.feed_forward import FeedForward
 from kpt.layers.normalization import normalization_layer
 
-__all__ = ["EncoderBlock"]
+__all__ = ["TransformerBlock"]
 
 
 @keras.saving.register_keras_serializable("kpt")
-class EncoderBlock(keras.layers.Layer):
+class TransformerBlock(keras.layers.Layer):
     r"""Self-attention and a feed-forward network, each in a residual connection.
 
     .. math::
@@ -31,7 +32,9 @@ class EncoderBlock(keras.layers.Layer):
         gated: Whether the feed-forward network is gated.
         dropout: Rate on the output of both parts.
         attention_dropout: Rate on the attention probabilities.
-        use_bias: Whether the projections have biases.
+        causal: Whether a position sees only itself and what is before it.
+        key_value_heads: See `SelfAttention`.
+        use_bias: Whether the projections and layer norms have biases.
         output_scale: Factor on the initial standard deviation of the projections that write to the residual stream.
         epsilon: Of the normalizations.
 
@@ -39,9 +42,11 @@ class EncoderBlock(keras.layers.Layer):
         inputs: `[batch, length, width]`.
         padding_mask: Booleans `[batch, length]`, `True` at tokens; or any mask that `SelfAttention` takes.
         rotations: From `RotaryPositions`, see `SelfAttention`.
+        cache: See `SelfAttention`.
+        cache_index: See `SelfAttention`.
 
     Returns:
-        `[batch, length, width]`.
+        `[batch, length, width]`; with a cache, also the new cache.
 
     Source: Vaswani et al. 2017, section 3.1; Xiong et al. 2020, "On Layer Normalization in the Transformer".
     """
@@ -56,6 +61,8 @@ class EncoderBlock(keras.layers.Layer):
         gated: bool = False,
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
+        causal: bool = False,
+        key_value_heads: int | None = None,
         use_bias: bool = True,
         output_scale: float = 1.0,
         epsilon: float = 1e-12,
@@ -67,44 +74,68 @@ class EncoderBlock(keras.layers.Layer):
             "feed_forward_width": feed_forward_width,
             "norm_first": norm_first,
             "normalization": normalization,
-            "activation": keras.activations.serialize(keras.activations.get(activation)),
+            "activation": activation_name(activation),
             "gated": gated,
             "dropout": dropout,
             "attention_dropout": attention_dropout,
+            "causal": causal,
+            "key_value_heads": key_value_heads,
             "use_bias": use_bias,
             "output_scale": output_scale,
             "epsilon": epsilon,
         }
         self.norm_first = norm_first
         inner: dict[str, Any] = {"use_bias": use_bias, "output_scale": output_scale, "dtype": self.dtype_policy}
-        self.attention = SelfAttention(heads, dropout=attention_dropout, name="attention", **inner)
+        self.attention = SelfAttention(
+            heads,
+            dropout=attention_dropout,
+            causal=causal,
+            key_value_heads=key_value_heads,
+            name="attention",
+            **inner,
+        )
         self.feed_forward = FeedForward(
             feed_forward_width, activation=activation, gated=gated, name="feed_forward", **inner
         )
-        self.attention_norm = normalization_layer(
-            normalization, epsilon, dtype=self.dtype_policy, name="attention_norm"
-        )
-        self.feed_forward_norm = normalization_layer(
-            normalization, epsilon, dtype=self.dtype_policy, name="feed_forward_norm"
-        )
+        for part in ("attention_norm", "feed_forward_norm"):
+            norm = normalization_layer(normalization, epsilon, use_bias, dtype=self.dtype_policy, name=part)
+            setattr(self, part, norm)
         self.residual_dropout = Dropout(dropout, dtype=self.dtype_policy, name="dropout")
 
     def build(self, inputs_shape: Any) -> None:
         for part in (self.attention, self.feed_forward, self.attention_norm, self.feed_forward_norm):
             part.build(inputs_shape)
 
-    def call(self, inputs: Any, padding_mask: Any = None, rotations: Any = None, training: bool | None = None) -> Any:
+    def call(
+        self,
+        inputs: Any,
+        padding_mask: Any = None,
+        rotations: Any = None,
+        cache: Any = None,
+        cache_index: Any = None,
+        training: bool | None = None,
+    ) -> Any:
         def drop(x: Any) -> Any:
             return self.residual_dropout(x, training=training)
 
-        def attend(x: Any) -> Any:
-            return drop(self.attention(x, attention_mask=padding_mask, rotations=rotations, training=training))
-
+        x = self.attention_norm(inputs) if self.norm_first else inputs
+        x = self.attention(
+            x,
+            attention_mask=padding_mask,
+            rotations=rotations,
+            cache=cache,
+            cache_index=cache_index,
+            training=training,
+        )
+        if cache is not None:
+            x, cache = x
+        x = inputs + drop(x)
         if self.norm_first:
-            x = inputs + attend(self.attention_norm(inputs))
-            return x + drop(self.feed_forward(self.feed_forward_norm(x)))
-        x = self.attention_norm(inputs + attend(inputs))
-        return self.feed_forward_norm(x + drop(self.feed_forward(x)))
+            x = x + drop(self.feed_forward(self.feed_forward_norm(x)))
+        else:
+            x = self.attention_norm(x)
+            x = self.feed_forward_norm(x + drop(self.feed_forward(x)))
+        return x if cache is None else (x, cache)
 
     def compute_output_shape(self, inputs_shape: Any, **_: Any) -> Any:
         return inputs_shape

@@ -1,0 +1,67 @@
+"""The key/value cache of causal attention: what a decoder remembers of the tokens before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+__all__ = ["empty_cache", "visible_slots", "write_cache"]
+
+
+def empty_cache(batch: int, key_value_heads: int, length: int, depth: int, dtype: str) -> tuple[Any, Any]:
+    """Return the zeroed cache of one attention layer.
+
+    Heads stand before slots, so that a step's products with the whole cache read it in the order it lies in memory.
+
+    Args:
+        batch: Number of sequences.
+        key_value_heads: Number of heads of keys and values.
+        length: Number of slots, one a token.
+        depth: Width of one head.
+        dtype: Of the keys and values.
+
+    Returns:
+        Keys and values, `[batch, key_value_heads, length, depth]` each.
+    """
+    shape = (batch, key_value_heads, length, depth)
+    return ops.zeros(shape, dtype=dtype), ops.zeros(shape, dtype=dtype)
+
+
+def write_cache(cache: Any, new: Any, index: Any) -> Any:
+    """Return the keys (or the values) of a cache with new ones written at a slot.
+
+    The given cache is not to be used any more: PyTorch, which would else copy all of it for each token, writes into
+    it; the other backends do the same where they are compiled and the old cache is not read again.
+
+    Args:
+        cache: `[batch, key_value_heads, length, depth]`.
+        new: `[batch, tokens, key_value_heads, depth]`, as attention makes them.
+        index: The slot of the first of them, an integer scalar. `index + tokens` must not pass `length`.
+
+    Returns:
+        `[batch, key_value_heads, length, depth]`.
+    """
+    new = ops.cast(ops.transpose(new, (0, 2, 1, 3)), cache.dtype)
+    if keras.backend.backend() == "torch" and not new.requires_grad:
+        return cache.index_copy_(2, ops.cast(index + ops.arange(new.shape[2]), "int64"), new)
+    zero = ops.zeros((), dtype="int32")
+    return ops.slice_update(cache, [zero, zero, ops.cast(index, "int32"), zero], new)
+
+
+def visible_slots(length: int, tokens: Any, index: Any, key_mask: Any = None) -> Any:
+    """Return which slots of a cache each new token attends to: its own and those before it that hold a token.
+
+    Args:
+        length: Number of slots.
+        tokens: Number of new tokens.
+        index: The slot of the first of them, an integer scalar.
+        key_mask: Booleans `[batch, length]`, `True` at slots that hold a token; by default all do.
+
+    Returns:
+        Booleans `[batch or 1, 1, tokens, length]`.
+    """
+    newest = ops.cast(index, "int32") + ops.arange(tokens, dtype="int32")
+    visible = (ops.arange(length, dtype="int32")[None, :] <= newest[:, None])[None, None]
+    return visible if key_mask is None else ops.logical_and(visible, ops.cast(key_mask, "bool")[:, None, None, :])

@@ -1,0 +1,54 @@
+"""The embedding of tokens, which is also the way back from vectors to tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from kpt.layers.initializers import truncated_normal
+
+__all__ = ["TokenEmbedding"]
+
+
+@keras.saving.register_keras_serializable("kpt")
+class TokenEmbedding(keras.layers.ReversibleEmbedding):
+    """Look up the vectors of tokens and, with `reverse=True`, multiply vectors by the transposed table.
+
+    `keras.layers.ReversibleEmbedding` with two differences. The product has the precision of the layer, not always
+    float32. On TensorFlow the gradient of the table is dense, as on the other backends: slices with repeated indices,
+    which Keras would make, are squared by its Adam and clipping before they are added up.
+
+    Args:
+        vocabulary_size: Number of entries.
+        width: Width of a vector.
+        tied: Whether the way back uses the same table; else it has its own.
+
+    Call arguments:
+        inputs: Integers `[batch, length]`; with `reverse`, vectors `[batch, length, width]`.
+        reverse: Whether to go from vectors to logits.
+
+    Returns:
+        `[batch, length, width]`; with `reverse`, `[batch, length, vocabulary_size]`.
+
+    Source: Press and Wolf 2016, "Using the Output Embedding to Improve Language Models".
+    """
+
+    def __init__(self, vocabulary_size: int, width: int, tied: bool = True, **kwargs: Any) -> None:
+        super().__init__(vocabulary_size, width, tie_weights=tied, embeddings_initializer=truncated_normal(), **kwargs)
+        self.reverse_dtype = self.compute_dtype
+
+    def call(self, inputs: Any, reverse: bool = False) -> Any:
+        if reverse:
+            return super().call(inputs, reverse=True)
+        table = ops.reshape(self.embeddings, (self.input_dim, self.output_dim))  # the gradient of a reshape is dense
+        return ops.cast(ops.take(table, inputs, axis=0), self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **keras.layers.Layer.get_config(self),
+            "vocabulary_size": self.input_dim,
+            "width": self.output_dim,
+            "tied": self.tie_weights,
+        }
