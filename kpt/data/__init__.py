@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kpt.data.packed import PackedSequences
 from kpt.data.pairs import SentencePairs
 from kpt.data.prepare import prepare
 from kpt.data.segments import Segments
@@ -13,6 +14,6 @@ from kpt.lazy import lazy_names
 if TYPE_CHECKING:
     from kpt.data.batches import Batches
 
-__all__ = ["Batches", "Segments", "SentencePairs", "TokenStore", "prepare"]
+__all__ = ["Batches", "PackedSequences", "Segments", "SentencePairs", "TokenStore", "prepare"]
 
 __getattr__, __dir__ = lazy_names(__name__, {"Batches": "kpt.data.batches"})

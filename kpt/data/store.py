@@ -152,21 +152,30 @@ class TokenStore:
         """Return the positions where sentences start."""
         return self._sentence_tokens[sentences]
 
-    def copy_tokens(self, out: np.ndarray, column: np.ndarray | int, start: np.ndarray, length: np.ndarray) -> None:
-        """Copy a piece of one document into each row of a matrix: `out[i, column[i]:][:length[i]] = stream[start[i]:]`.
+    def copy_tokens(
+        self,
+        out: np.ndarray,
+        column: np.ndarray | int,
+        start: np.ndarray,
+        length: np.ndarray,
+        row: np.ndarray | None = None,
+    ) -> None:
+        """Copy pieces of documents into a matrix: `out[row[i], column[i]:][:length[i]] = stream[start[i]:]`.
 
         Args:
-            out: integers [n, width]; written to.
+            out: integers [rows, width]; written to.
             column: where in its row each piece goes, [n] or one number.
             start: positions, [n].
             length: tokens of each piece, [n].
+            row: the row of each piece, [n]; by default piece i goes to row i.
         """
         shard = np.searchsorted(self._shard_starts, start, side="right") - 1
         local = start - self._shard_starts[shard]
         columns = np.broadcast_to(column, start.shape)
-        places = zip(shard.tolist(), local.tolist(), columns.tolist(), length.tolist(), strict=True)
-        for row, (number, begin, first, count) in enumerate(places):
-            out[row, first : first + count] = self._shards[number][begin : begin + count]
+        rows = np.arange(len(start)) if row is None else row
+        places = zip(rows.tolist(), shard.tolist(), local.tolist(), columns.tolist(), length.tolist(), strict=True)
+        for at, number, begin, first, count in places:
+            out[at, first : first + count] = self._shards[number][begin : begin + count]
 
     def split(self, held_out: float = 0.05, seed: int = 0) -> tuple[TokenStore, TokenStore]:
         """Divide the documents into those to train on and those to evaluate on.

@@ -46,6 +46,7 @@ def adamw(
     steps: int,
     warmup_steps: int | None = None,
     decay: str = "linear",
+    floor: float = 0.0,
     weight_decay: float = 0.01,
     clip_norm: float | None = 1.0,
     beta_1: float = 0.9,
@@ -63,6 +64,7 @@ def adamw(
         steps: Number of steps of the run.
         warmup_steps: Steps of linear warm-up; by default a tenth of `steps`, at most 10,000.
         decay: `"linear"`, `"cosine"` or `"constant"`.
+        floor: The last rate as a share of the peak.
         weight_decay: Share of a weight that a step of rate 1 would take away.
         clip_norm: Largest global norm of the gradient; `None` for no clipping.
         beta_1: Decay of the first moment.
@@ -81,7 +83,7 @@ def adamw(
     if warmup_steps is None:
         warmup_steps = min(10_000, steps // 10)
     return SelectiveAdamW(
-        WarmupDecay(learning_rate, steps, warmup_steps, decay=decay),
+        WarmupDecay(learning_rate, steps, warmup_steps, decay=decay, floor=floor),
         weight_decay=weight_decay,
         beta_1=beta_1,
         beta_2=beta_2,
