@@ -23,8 +23,8 @@ def scaled_dot_product_attention(
 
     .. math:: \mathrm{softmax}(Q K^\top / \sqrt{d_k}) V
 
-    Without `dropout` the backend's fused kernel does the work wherever it has one (torch: SDPA, JAX on GPU: cuDNN);
-    with it the probabilities are formed explicitly, in float32. A row whose mask is wholly `False` gets the mean of
+    Without `dropout` the backend's fused kernel does the work wherever it has one (torch: SDPA, JAX on GPU: cuDNN,
+    JAX on TPU: splash); with it, and on TensorFlow, the probabilities are formed explicitly, in float32. A row whose mask is wholly `False` gets the mean of
     the values, never a NaN.
 
     Args:
@@ -42,9 +42,8 @@ def scaled_dot_product_attention(
 
     Source: Vaswani et al. 2017, "Attention Is All You Need", equation 1; Ainslie et al. 2023, "GQA".
     """
-    # Keras on TensorFlow has no fused kernel, repeats shared heads, and fails at a single one.
-    grouped_on_tensorflow = query.shape[2] != key.shape[2] and keras.backend.backend() == "tensorflow"
-    if dropout is None and not grouped_on_tensorflow:
+    # TensorFlow has no fused kernel; what Keras does there is slower, and fails where all heads share one of keys.
+    if dropout is None and keras.backend.backend() != "tensorflow":
         return ops.dot_product_attention(query, key, value, mask=mask, is_causal=causal)
     if causal:
         visible = visible_slots(ops.shape(key)[1], ops.shape(query)[1], 0)
