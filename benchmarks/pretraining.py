@@ -58,6 +58,7 @@ class Contender:
 
     name: str
     settings: dict[str, Any]
+    module: str = "benchmarks.pretraining_sides"
     tokens_per_second: list[float] = field(default_factory=list)
     curve: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
@@ -66,7 +67,7 @@ class Contender:
     def __post_init__(self) -> None:
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the process is
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.pretraining_sides", json.dumps(self.settings)],
+            [sys.executable, "-m", self.module, json.dumps(self.settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,

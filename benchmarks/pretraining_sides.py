@@ -233,15 +233,15 @@ BUILDERS: dict[str, Callable[[Side], tuple[Any, Any]]] = {
 }
 
 
-def serve(settings: dict[str, Any]) -> None:
-    """Answer commands until stdin ends."""
+def answer_commands(settings: dict[str, Any], make: Callable[[dict[str, Any]], Any] = Side) -> None:
+    """Answer commands with a side of these settings until stdin ends."""
     os.environ["KERAS_BACKEND"] = settings["backend"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
 
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(settings["precision"])
-    side = Side(settings)
+    side = make(settings)
     for line in sys.stdin:
         command = json.loads(line)
         answer = side.train(command["train"]) if "train" in command else side.evaluate()
@@ -249,4 +249,4 @@ def serve(settings: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    serve(json.loads(sys.argv[1]))
+    answer_commands(json.loads(sys.argv[1]))

@@ -24,8 +24,8 @@ def scaled_dot_product_attention(
     .. math:: \mathrm{softmax}(Q K^\top / \sqrt{d_k}) V
 
     Without `dropout` the backend's fused kernel does the work wherever it has one (torch: SDPA, JAX on GPU: cuDNN,
-    JAX on TPU: splash); with it, and on TensorFlow, the probabilities are formed explicitly, in float32. A row whose mask is wholly `False` gets the mean of
-    the values, never a NaN.
+    JAX on TPU: splash); with it, and on TensorFlow, the probabilities are formed explicitly, in float32. A row whose
+    mask is wholly `False` gets the mean of the values, never a NaN.
 
     Args:
         query: `[batch, query length, heads, d_k]`.

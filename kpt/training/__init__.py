@@ -12,7 +12,13 @@ from kpt.lazy import lazy_names
 if TYPE_CHECKING:
     from kpt.training.bert import BertSettings, pretrain_bert
     from kpt.training.metrics_log import MetricsLog
-    from kpt.training.optimizers import adamw, bert_optimizer, encoder_optimizer
+    from kpt.training.optimizers import (
+        adamw,
+        bert_optimizer,
+        decoder_optimizer,
+        encoder_optimizer,
+        gpt2_optimizer,
+    )
     from kpt.training.pretraining import Pretraining, pretrain
     from kpt.training.progress import TrainingProgress
     from kpt.training.report import write_report
@@ -29,7 +35,9 @@ __all__ = [
     "WarmupDecay",
     "adamw",
     "bert_optimizer",
+    "decoder_optimizer",
     "encoder_optimizer",
+    "gpt2_optimizer",
     "pretrain",
     "pretrain_bert",
     "write_report",
@@ -47,7 +55,9 @@ __getattr__, __dir__ = lazy_names(
         "WarmupDecay": "kpt.training.schedule",
         "adamw": "kpt.training.optimizers",
         "bert_optimizer": "kpt.training.optimizers",
+        "decoder_optimizer": "kpt.training.optimizers",
         "encoder_optimizer": "kpt.training.optimizers",
+        "gpt2_optimizer": "kpt.training.optimizers",
         "pretrain": "kpt.training.pretraining",
         "pretrain_bert": "kpt.training.bert",
         "write_report": "kpt.training.report",

@@ -10,16 +10,20 @@ from kpt.training.schedule import WarmupDecay
 
 __all__ = [
     "BERT_RATE",
+    "DECODER_RATE",
     "ENCODER_RATE",
+    "GPT2_RATE",
     "UNDECAYED",
     "SelectiveAdamW",
     "adamw",
     "bert_optimizer",
+    "decoder_optimizer",
     "encoder_optimizer",
+    "gpt2_optimizer",
 ]
 
-# Peak learning rates that go with `kpt.models.encoder_config` and `kpt.models.bert_config`.
-ENCODER_RATE, BERT_RATE = 1.5e-3, 5e-4
+# Peak learning rates that go with `kpt.models.encoder_config`, `bert_config`, `decoder_config` and `gpt2_config`.
+ENCODER_RATE, BERT_RATE, DECODER_RATE, GPT2_RATE = 1.5e-3, 5e-4, 3e-3, 6e-4
 
 # Parts of the names of weights that are not decayed: biases and the scales and offsets of normalizations.
 UNDECAYED = ("bias", "gamma", "beta", "scale")
@@ -130,3 +134,41 @@ def bert_optimizer(steps: int, learning_rate: float = BERT_RATE, **options: Any)
     Source: Devlin et al. 2018, appendix A.2.
     """
     return adamw(learning_rate, steps, **options)
+
+
+def decoder_optimizer(steps: int, learning_rate: float = DECODER_RATE, **options: Any) -> SelectiveAdamW:
+    """Return the optimizer that goes with `kpt.models.decoder_config`: cosine decay from 3e-3 to a tenth, beta_2 0.99.
+
+    The rate is for small models (up to some ten million parameters); larger ones want less.
+
+    Args:
+        steps: Number of steps of the run.
+        learning_rate: Peak of the schedule.
+        **options: Any other argument of `adamw`.
+
+    Returns:
+        An optimizer for `compile`.
+
+    Example:
+        >>> decoder_optimizer(steps=1000).get_config()["beta_2"]
+        0.99
+    """
+    recipe: dict[str, Any] = {"decay": "cosine", "floor": 0.1, "beta_2": 0.99, "weight_decay": 0.1, "epsilon": 1e-8}
+    return adamw(learning_rate, steps, **(recipe | options))
+
+
+def gpt2_optimizer(steps: int, learning_rate: float = GPT2_RATE, **options: Any) -> SelectiveAdamW:
+    """Return the optimizer that goes with `kpt.models.gpt2_config`: cosine decay from 6e-4 to a tenth, beta_2 0.95.
+
+    Args:
+        steps: Number of steps of the run.
+        learning_rate: Peak of the schedule; 6e-4 is that of 124 million parameters at half a million tokens a step.
+        **options: Any other argument of `adamw`.
+
+    Returns:
+        An optimizer for `compile`.
+
+    Source: Brown et al. 2020, "Language Models are Few-Shot Learners", appendix B and table 2.1.
+    """
+    recipe: dict[str, Any] = {"decay": "cosine", "floor": 0.1, "beta_2": 0.95, "weight_decay": 0.1, "epsilon": 1e-8}
+    return adamw(learning_rate, steps, **(recipe | options))

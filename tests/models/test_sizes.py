@@ -92,6 +92,21 @@ def test_the_sizes_of_gpt2() -> None:
     }
 
 
+def test_the_recipe_of_decoders_for_small_corpora() -> None:
+    assert decoder_config("mini") == {
+        "depth": 4,
+        "width": 256,
+        "heads": 4,
+        "positions": "rotary",
+        "normalization": "rms_norm",
+        "activation": "squared_relu",
+        "scale_embedding": True,
+        "dropout": 0.0,
+        "use_bias": False,
+        "epsilon": 1e-6,
+    }
+
+
 @pytest.mark.parametrize("config", [gpt2_config, decoder_config])
 def test_an_unknown_size_of_decoders(config: object) -> None:
     with pytest.raises(InputError, match=r"no size 'smal': choose one of tiny, .*, xl; did you mean 'small'"):

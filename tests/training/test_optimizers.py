@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from kpt.errors import InputError
 from kpt.models import Encoder
 from kpt.objectives import MaskedLM, NextSentence, Pretrainer
-from kpt.training.optimizers import SelectiveAdamW, adamw
+from kpt.training.optimizers import SelectiveAdamW, adamw, decoder_optimizer, gpt2_optimizer
 from tests.numbers import array
 
 
@@ -83,3 +85,12 @@ def test_it_is_as_fast_as_keras_own() -> None:
 def test_a_warm_up_that_does_not_fit() -> None:
     with pytest.raises(InputError, match="10 warm-up steps do not fit into 10 steps; take fewer"):
         adamw(1e-3, steps=10, warmup_steps=10)
+
+
+@pytest.mark.parametrize(("make", "rate", "beta_2"), [(decoder_optimizer, 3e-3, 0.99), (gpt2_optimizer, 6e-4, 0.95)])
+def test_the_recipes_of_decoders(make: Any, rate: float, beta_2: float) -> None:
+    config = make(steps=100).get_config()
+    assert (config["beta_2"], config["weight_decay"], config["global_clipnorm"]) == (beta_2, 0.1, 1.0)
+    schedule = make(steps=100)._learning_rate
+    assert [float(schedule(step)) for step in (9, 10, 55, 100)] == pytest.approx([rate, rate, 0.55 * rate, 0.1 * rate])
+    assert make(steps=100, learning_rate=1.0, beta_2=0.9).get_config()["beta_2"] == 0.9
