@@ -99,6 +99,7 @@ class SelfAttention(keras.layers.Layer):
         use_bias: Whether the projections have biases.
         output_scale: Factor on the standard deviation of the output projection's initial weights; pre-norm stacks
             of `n` blocks take `(2 n) ** -0.5` so that the residual stream starts with the same variance at any depth.
+        initial_scale: Factor on the standard deviation of all initial weights, which is else BERT's and GPT-2's 0.02.
 
     Call arguments:
         inputs: `[batch, length, width]`.
@@ -128,12 +129,13 @@ class SelfAttention(keras.layers.Layer):
         key_value_heads: int | None = None,
         use_bias: bool = True,
         output_scale: float = 1.0,
+        initial_scale: float = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.heads, self.dropout, self.causal = heads, dropout, causal
         self.key_value_heads = heads if key_value_heads is None else key_value_heads
-        self.use_bias, self.output_scale = use_bias, output_scale
+        self.use_bias, self.output_scale, self.initial_scale = use_bias, output_scale, initial_scale
 
     def build(self, inputs_shape: Any) -> None:
         width = inputs_shape[-1]
@@ -148,7 +150,7 @@ class SelfAttention(keras.layers.Layer):
         self.qkv = keras.layers.Dense(
             (self.heads + 2 * self.key_value_heads) * (width // self.heads),
             use_bias=self.use_bias,
-            kernel_initializer=truncated_normal(),
+            kernel_initializer=truncated_normal(self.initial_scale),
             dtype=self.dtype_policy,
             name="qkv",
         )
@@ -156,7 +158,7 @@ class SelfAttention(keras.layers.Layer):
         self.output_projection = keras.layers.Dense(
             width,
             use_bias=self.use_bias,
-            kernel_initializer=truncated_normal(self.output_scale),
+            kernel_initializer=truncated_normal(self.initial_scale * self.output_scale),
             dtype=self.dtype_policy,
             name="output",
         )
@@ -209,4 +211,5 @@ class SelfAttention(keras.layers.Layer):
             "key_value_heads": self.key_value_heads,
             "use_bias": self.use_bias,
             "output_scale": self.output_scale,
+            "initial_scale": self.initial_scale,
         }

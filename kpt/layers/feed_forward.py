@@ -27,6 +27,7 @@ class FeedForward(keras.layers.Layer):
             Gate and values come from one matrix product.
         use_bias: Whether the layers have biases.
         output_scale: Factor on the standard deviation of the second layer's initial weights.
+        initial_scale: Factor on that of all initial weights, see `SelfAttention`.
 
     Call arguments:
         inputs: `[batch, length, width]`.
@@ -44,17 +45,19 @@ class FeedForward(keras.layers.Layer):
         gated: bool = False,
         use_bias: bool = True,
         output_scale: float = 1.0,
+        initial_scale: float = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.hidden_width, self.gated, self.use_bias = hidden_width, gated, use_bias
-        self.activation, self.output_scale = activation_function(activation), output_scale
+        self.activation = activation_function(activation)
+        self.output_scale, self.initial_scale = output_scale, initial_scale
 
     def build(self, inputs_shape: Any) -> None:
         self.hidden = keras.layers.Dense(
             self.hidden_width * (2 if self.gated else 1),
             use_bias=self.use_bias,
-            kernel_initializer=truncated_normal(),
+            kernel_initializer=truncated_normal(self.initial_scale),
             dtype=self.dtype_policy,
             name="hidden",
         )
@@ -62,7 +65,7 @@ class FeedForward(keras.layers.Layer):
         self.output_projection = keras.layers.Dense(
             inputs_shape[-1],
             use_bias=self.use_bias,
-            kernel_initializer=truncated_normal(self.output_scale),
+            kernel_initializer=truncated_normal(self.initial_scale * self.output_scale),
             dtype=self.dtype_policy,
             name="output",
         )
@@ -88,4 +91,5 @@ class FeedForward(keras.layers.Layer):
             "gated": self.gated,
             "use_bias": self.use_bias,
             "output_scale": self.output_scale,
+            "initial_scale": self.initial_scale,
         }

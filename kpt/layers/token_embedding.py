@@ -24,6 +24,7 @@ class TokenEmbedding(keras.layers.ReversibleEmbedding):
         vocabulary_size: Number of entries.
         width: Width of a vector.
         tied: Whether the way back uses the same table; else it has its own.
+        initial_scale: Factor on the standard deviation of the initial weights, see `SelfAttention`.
 
     Call arguments:
         inputs: Integers `[batch, length]`; with `reverse`, vectors `[batch, length, width]`.
@@ -35,9 +36,13 @@ class TokenEmbedding(keras.layers.ReversibleEmbedding):
     Source: Press and Wolf 2016, "Using the Output Embedding to Improve Language Models".
     """
 
-    def __init__(self, vocabulary_size: int, width: int, tied: bool = True, **kwargs: Any) -> None:
-        super().__init__(vocabulary_size, width, tie_weights=tied, embeddings_initializer=truncated_normal(), **kwargs)
-        self.reverse_dtype = self.compute_dtype
+    def __init__(
+        self, vocabulary_size: int, width: int, tied: bool = True, initial_scale: float = 1.0, **kwargs: Any
+    ) -> None:
+        super().__init__(
+            vocabulary_size, width, tie_weights=tied, embeddings_initializer=truncated_normal(initial_scale), **kwargs
+        )
+        self.reverse_dtype, self.initial_scale = self.compute_dtype, initial_scale
 
     def call(self, inputs: Any, reverse: bool = False) -> Any:
         if reverse:
@@ -51,4 +56,5 @@ class TokenEmbedding(keras.layers.ReversibleEmbedding):
             "vocabulary_size": self.input_dim,
             "width": self.output_dim,
             "tied": self.tie_weights,
+            "initial_scale": self.initial_scale,
         }

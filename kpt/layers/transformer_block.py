@@ -36,6 +36,7 @@ class TransformerBlock(keras.layers.Layer):
         key_value_heads: See `SelfAttention`.
         use_bias: Whether the projections and layer norms have biases.
         output_scale: Factor on the initial standard deviation of the projections that write to the residual stream.
+        initial_scale: See `SelfAttention`.
         epsilon: Of the normalizations.
 
     Call arguments:
@@ -65,6 +66,7 @@ class TransformerBlock(keras.layers.Layer):
         key_value_heads: int | None = None,
         use_bias: bool = True,
         output_scale: float = 1.0,
+        initial_scale: float = 1.0,
         epsilon: float = 1e-12,
         **kwargs: Any,
     ) -> None:
@@ -82,10 +84,12 @@ class TransformerBlock(keras.layers.Layer):
             "key_value_heads": key_value_heads,
             "use_bias": use_bias,
             "output_scale": output_scale,
+            "initial_scale": initial_scale,
             "epsilon": epsilon,
         }
         self.norm_first = norm_first
-        inner: dict[str, Any] = {"use_bias": use_bias, "output_scale": output_scale, "dtype": self.dtype_policy}
+        inner: dict[str, Any] = {"use_bias": use_bias, "output_scale": output_scale, "initial_scale": initial_scale}
+        inner["dtype"] = self.dtype_policy
         self.attention = SelfAttention(
             heads,
             dropout=attention_dropout,

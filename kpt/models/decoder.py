@@ -36,7 +36,10 @@ class Decoder(keras.Model):
         token_ids: int32 `[batch, length]`.
         positions: int32 `[batch, length]`, optional; by default they count from 0, or from `cache_index`.
         segment_ids: int32 `[batch, length]`, optional: a token sees those of its own segment alone, such as the
-            documents of a packed sequence. Not together with a cache.
+            documents of a packed sequence. Not together with a cache. They become a mask of booleans
+            `[batch, 1, length, length]`, for Keras has no kernel that takes segments: where probabilities are formed
+            explicitly (TensorFlow, JAX on a CPU) it costs little beside them and XLA fuses it; PyTorch's kernel then
+            reads it as floats, and JAX's of a GPU as a bias, which take memory that plain packing does not.
 
     Other call arguments:
         cache: The keys and values of earlier tokens, from `empty_cache` or an earlier call; it must not be used again
@@ -69,6 +72,8 @@ class Decoder(keras.Model):
         epsilon: Of the normalizations.
         tied: Whether logits are products with the token embedding; else the output has a matrix of its own.
         scale_embedding: Whether token embeddings are multiplied by the root of `width`, see `Encoder`.
+        initial_deviation: Standard deviation of the initial weights, cut at twice that. GPT-2's 0.02 suits widths from
+            about 768 up; narrower models learn faster from larger weights.
 
     Raises:
         InputError: If `heads` does not divide `width`, or `key_value_heads` not `heads`, or a name is unknown.
@@ -100,6 +105,7 @@ class Decoder(keras.Model):
         epsilon: float = 1e-5,
         tied: bool = True,
         scale_embedding: bool = False,
+        initial_deviation: float = 0.02,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -128,13 +134,16 @@ class Decoder(keras.Model):
             "epsilon": epsilon,
             "tied": tied,
             "scale_embedding": scale_embedding,
+            "initial_deviation": initial_deviation,
         }
         # What heads, objectives, generation and checks of a run ask a backbone for.
         self.vocabulary_size, self.width, self.heads = vocabulary_size, width, heads
         self.maximum_length, self.normalization = maximum_length, normalization
 
-        policy = self.dtype_policy
-        self.token_embedding = TokenEmbedding(vocabulary_size, width, tied=tied, dtype=policy, name="token_embedding")
+        policy, scale = self.dtype_policy, initial_deviation / 0.02
+        self.token_embedding = TokenEmbedding(
+            vocabulary_size, width, tied=tied, initial_scale=scale, dtype=policy, name="token_embedding"
+        )
         self.positions = (
             LearnedPositions(maximum_length, dtype=policy, name="positions")
             if positions == "learned"
@@ -149,6 +158,7 @@ class Decoder(keras.Model):
                 norm_first=True,
                 causal=True,
                 output_scale=(2 * depth) ** -0.5,
+                initial_scale=scale,
                 dtype=policy,
                 name=f"block_{index}",
             )

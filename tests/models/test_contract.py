@@ -69,6 +69,7 @@ DECODERS = {
             use_bias=False,
             tied=False,
             scale_embedding=True,
+            initial_deviation=0.1,
             feed_forward_width=12,
             attention_dropout=0.3,
             **k,

@@ -195,11 +195,16 @@ def test_the_weights_of_gpt2() -> None:
     ]
 
 
-def test_deep_stacks_start_small() -> None:
-    block = Decoder(50, width=64, depth=8, heads=4, maximum_length=8).blocks[3]
+@pytest.mark.parametrize("deviation", [0.02, 0.05])
+def test_initial_weights(deviation: float) -> None:
+    decoder = Decoder(50, width=64, depth=8, heads=4, maximum_length=8, initial_deviation=deviation)
+    block = decoder.blocks[3]
     parts = (block.attention.qkv, block.attention.output_projection, block.feed_forward.output_projection)
-    deviations = [float(np.std(array(part.kernel))) for part in parts]
-    assert deviations == pytest.approx([0.0176, 0.0044, 0.0044], rel=0.06)  # / sqrt(2 * 8)
+    found = [float(np.std(array(part.kernel))) for part in parts]
+    # A normal distribution cut at two deviations has 0.88 of its deviation; what writes to the stream / sqrt(2 * 8).
+    assert found == pytest.approx([0.88 * deviation, 0.22 * deviation, 0.22 * deviation], rel=0.06)
+    assert float(np.std(array(block.feed_forward.hidden.kernel))) == pytest.approx(0.88 * deviation, rel=0.06)
+    assert float(np.std(array(decoder.token_embedding.embeddings))) == pytest.approx(0.88 * deviation, rel=0.06)
 
 
 def test_a_cache_has_the_compute_dtype() -> None:
