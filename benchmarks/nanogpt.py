@@ -2,11 +2,11 @@
 
     python -m benchmarks.nanogpt --text FILE --out nanogpt.json
 
-The model has 4 blocks of width 128 with 4 heads and sees 64 characters; 2,000 steps of 12 random crops. Three models
-take the same crops: nanoGPT's in kpt, kpt's own recipe (`kpt.models.decoder_config`) at the same size, and nanoGPT's in
-plain PyTorch. The loss is that of the whole held-out split, its last tenth, in blocks of 64. Each side runs in a
-process of its own that waits while another has its turn, so that the machine's noise falls on all of them alike; only
-ratios within one run mean anything.
+The model has 4 blocks of width 128 with 4 heads and sees 64 characters; 2,000 steps of 12 random crops. Four models
+take the same crops: nanoGPT's in kpt, the same with initial weights as wide as kpt's own recipe has them, that recipe
+(`kpt.models.decoder_config`) at the same size, and nanoGPT's in plain PyTorch. The loss is that of the whole held-out
+split, its last tenth, in blocks of 64. Each side runs in a process of its own that waits while another has its turn, so
+that the machine's noise falls on all of them alike; only ratios within one run mean anything.
 
 Source: https://github.com/karpathy/nanoGPT, "I only have a macbook", which states a loss of 1.88.
 """
@@ -38,7 +38,12 @@ SPEED: dict[str, tuple[str, str, bool, int]] = {
     "kpt, torch": ("kpt", "torch", False, 1),
     "PyTorch": ("torch", "torch", False, 1),
 }
-NAMES = {"kpt": "nanoGPT's model in kpt", "kpt-recipe": "kpt's recipe", "torch": "nanoGPT's model in PyTorch"}
+NAMES = {
+    "kpt": "nanoGPT's model in kpt",
+    "kpt-initial": "the same, wider initial weights",
+    "kpt-recipe": "kpt's recipe",
+    "torch": "nanoGPT's model in PyTorch",
+}
 
 
 def contender(base: dict[str, Any], name: str, model: str, backend: str, jit: bool, execution: int) -> Contender:
@@ -73,10 +78,9 @@ def quality(
     """Train each model to the end and evaluate it every so many steps."""
     curves = {}
     for model in models:
-        jit, execution = backend != "torch", 1 if every % 20 else 20
-        side = contender(
-            base, model, model, "torch" if model == "torch" else backend, jit and model != "torch", execution
-        )
+        its_backend = "torch" if model == "torch" else backend
+        execution = 1 if every % 20 else 20
+        side = contender(base, model, model, its_backend, its_backend != "torch", execution)
         side.evaluate()
         while side.step < base["steps"]:
             side.train(min(every, base["steps"] - side.step))
@@ -98,7 +102,7 @@ def plot(curves: dict[str, Any], path: Path) -> None:
     """Draw the held-out loss over tokens."""
     from matplotlib.figure import Figure
 
-    colours = {"kpt-recipe": "#0b6e4f", "kpt": "#3a7ca5", "torch": "#d1495b"}
+    colours = {"kpt-recipe": "#0b6e4f", "kpt": "#3a7ca5", "kpt-initial": "#8e6c8a", "torch": "#d1495b"}
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
     for model, curve in curves.items():

@@ -1,7 +1,8 @@
 """One side of the nanoGPT benchmark: builds a model of characters, then trains and evaluates it as told on stdin.
 
-The commands are those of `benchmarks.pretraining_sides`. The three models are nanoGPT's in kpt ("kpt"), kpt's own
-recipe at the same size ("kpt-recipe"), and nanoGPT's in plain PyTorch ("torch"); all take the same random crops.
+The commands are those of `benchmarks.pretraining_sides`. The models are nanoGPT's in kpt ("kpt"), the same with the
+initial weights of kpt's own recipe ("kpt-initial"), that recipe at the same size ("kpt-recipe"), and nanoGPT's in plain
+PyTorch ("torch"); all take the same random crops.
 """
 
 from __future__ import annotations
@@ -76,11 +77,14 @@ def kpt_model(side: Side) -> tuple[Train, Losses]:
     from kpt.training import decoder_optimizer
 
     settings = side.settings
-    recipe = decoder_config("mini") if settings["model"] == "kpt-recipe" else NANOGPT
+    own = decoder_config("tiny") | {"initial_deviation": (0.4 / settings["width"]) ** 0.5}
+    recipe = own if settings["model"] == "kpt-recipe" else NANOGPT
+    if settings["model"] == "kpt-initial":
+        recipe = NANOGPT | {"initial_deviation": own["initial_deviation"]}
     sizes = {name: settings[name] for name in ("width", "depth", "heads")}
     decoder = Decoder(**(recipe | sizes), vocabulary_size=side.vocabulary_size, maximum_length=settings["length"])
     optimizer = {"steps": settings["steps"], "warmup_steps": min(100, settings["steps"] // 10)}
-    if settings["model"] == "kpt":
+    if settings["model"] != "kpt-recipe":
         optimizer["learning_rate"] = 1e-3  # the rest of nanoGPT's settings is that of the recipe
     objective = CausalLM()
     pretrainer = Pretrainer(decoder, [objective])

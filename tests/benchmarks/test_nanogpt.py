@@ -33,7 +33,21 @@ def test_blocks_label_each_character_once() -> None:
 
 def test_tiny_run(tmp_path: Path) -> None:
     out = tmp_path / "nanogpt.json"
-    main(["--tiny", "--backend", "torch", "--sides", "kpt, torch", "--out", str(out)])
+    main(
+        [
+            "--tiny",
+            "--backend",
+            "torch",
+            "--models",
+            "kpt",
+            "kpt-recipe",
+            "torch",
+            "--sides",
+            "kpt, torch",
+            "--out",
+            str(out),
+        ]
+    )
     result = json.loads(out.read_text())
     assert set(result["quality"]["curves"]) == {"kpt", "kpt-recipe", "torch"}
     for model, curve in result["quality"]["curves"].items():

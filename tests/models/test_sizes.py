@@ -97,6 +97,7 @@ def test_the_recipe_of_decoders_for_small_corpora() -> None:
         "depth": 4,
         "width": 256,
         "heads": 4,
+        "initial_deviation": 0.0395,
         "positions": "rotary",
         "normalization": "rms_norm",
         "activation": "squared_relu",
