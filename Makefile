@@ -38,6 +38,7 @@ lint: .venv/lint.stamp
 bench: .venv/bench.stamp
 	$(BIN)/python -m benchmarks.data
 	$(BIN)/python -m benchmarks.pretraining
+	$(BIN)/python -m benchmarks.nanogpt
 
 clean:
 	rm -rf .venv demo
