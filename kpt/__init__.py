@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from kpt.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from kpt import data, export, layers, models, objectives, text, training
+    from kpt import data, evaluation, export, layers, models, objectives, text, training, vectors
     from kpt.data import TokenStore
     from kpt.errors import InputError
     from kpt.models import Decoder, Encoder
     from kpt.objectives import Pretrainer
     from kpt.text import BytePairTokenizer, CharacterTokenizer, Corpus, SentencePieceTokenizer, WordPieceTokenizer
+    from kpt.vectors import WordVectors
 
 __version__ = "0.1.0"
 
@@ -30,20 +31,24 @@ __all__ = [
     "SentencePieceTokenizer",
     "TokenStore",
     "WordPieceTokenizer",
+    "WordVectors",
     "__version__",
     "data",
+    "evaluation",
     "export",
     "layers",
     "models",
     "objectives",
     "text",
     "training",
+    "vectors",
 ]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "data": "kpt.data",
+        "evaluation": "kpt.evaluation",
         "export": "kpt.export",
         "layers": "kpt.layers",
         "models": "kpt.models",
@@ -52,6 +57,7 @@ __getattr__, __dir__ = lazy_names(
         "training": "kpt.training",
         "BytePairTokenizer": "kpt.text",
         "CharacterTokenizer": "kpt.text",
+        "vectors": "kpt.vectors",
         "Corpus": "kpt.text",
         "Decoder": "kpt.models",
         "Encoder": "kpt.models",
@@ -60,5 +66,6 @@ __getattr__, __dir__ = lazy_names(
         "SentencePieceTokenizer": "kpt.text",
         "TokenStore": "kpt.data",
         "WordPieceTokenizer": "kpt.text",
+        "WordVectors": "kpt.vectors",
     },
 )

@@ -21,15 +21,16 @@ FILES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.p
 BELOW: dict[str, set[str]] = {
     "text": set(),
     "layers": set(),
+    "vectors": set(),
     "data": {"text"},
     "models": {"layers"},
     "objectives": {"data", "layers"},
     "generation": {"layers", "models"},
     "interop": {"models", "text"},
-    "training": {"text", "layers", "data", "models", "objectives", "generation", "interop"},
-    "evaluation": {"text", "layers", "data", "models", "objectives", "generation", "interop"},
-    "export": {"text", "layers", "data", "models", "objectives", "generation", "interop"},
-    "cli": {"text", "data", "models", "objectives", "interop", "training", "evaluation", "export"},
+    "training": {"text", "vectors", "layers", "data", "models", "objectives", "generation", "interop"},
+    "evaluation": {"text", "vectors", "layers", "data", "models", "objectives", "generation", "interop"},
+    "export": {"text", "vectors", "layers", "data", "models", "objectives", "generation", "interop"},
+    "cli": {"text", "vectors", "data", "models", "objectives", "interop", "training", "evaluation", "export"},
 }
 ROOT_MODULES = {"__init__", "errors", "files", "lazy"}
 
