@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kpt.errors import InputError
     from kpt.models import Encoder
     from kpt.objectives import Pretrainer
-    from kpt.text import Corpus, WordPieceTokenizer
+    from kpt.text import Corpus, WordPieceTokenizer, WordTokenizer
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,7 @@ __all__ = [
     "Pretrainer",
     "TokenStore",
     "WordPieceTokenizer",
+    "WordTokenizer",
     "__version__",
     "data",
     "export",
@@ -52,5 +53,6 @@ __getattr__, __dir__ = lazy_names(
         "Pretrainer": "kpt.objectives",
         "TokenStore": "kpt.data",
         "WordPieceTokenizer": "kpt.text",
+        "WordTokenizer": "kpt.text",
     },
 )

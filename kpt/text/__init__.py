@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kpt.text.tokenizer import Ragged, Tokenizer, load_tokenizer
     from kpt.text.vocabulary import Vocabulary
     from kpt.text.wordpiece import WordPieceTokenizer
+    from kpt.text.words import WordTokenizer
 
 __all__ = [
     "Corpus",
@@ -27,6 +28,7 @@ __all__ = [
     "Tokenizer",
     "Vocabulary",
     "WordPieceTokenizer",
+    "WordTokenizer",
     "clean",
     "documentation",
     "load_tokenizer",
@@ -43,6 +45,7 @@ __getattr__, __dir__ = lazy_names(
         "Tokenizer": "kpt.text.tokenizer",
         "Vocabulary": "kpt.text.vocabulary",
         "WordPieceTokenizer": "kpt.text.wordpiece",
+        "WordTokenizer": "kpt.text.words",
         "documentation": "kpt.text.docstrings",
         "load_tokenizer": "kpt.text.tokenizer",
         "split_sentences": "kpt.text.sentences",

@@ -64,8 +64,14 @@ def _wordpiece(folder: Path) -> Tokenizer:
     return WordPieceTokenizer.load(folder)
 
 
+def _words(folder: Path) -> Tokenizer:
+    from kpt.text.words import WordTokenizer
+
+    return WordTokenizer.load(folder)
+
+
 # The model's type in tokenizer.json, and what reads such a folder.
-KINDS: dict[str, Callable[[Path], Tokenizer]] = {"WordPiece": _wordpiece}
+KINDS: dict[str, Callable[[Path], Tokenizer]] = {"WordPiece": _wordpiece, "WordLevel": _words}
 
 
 def load_tokenizer(folder: str | os.PathLike[str]) -> Tokenizer:
