@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kpt.data import TokenStore
     from kpt.errors import InputError
     from kpt.models import Encoder
-    from kpt.objectives import Pretrainer
+    from kpt.objectives import Pretrainer, Word2Vec
     from kpt.text import Corpus, WordPieceTokenizer, WordTokenizer
 
 __version__ = "0.1.0"
@@ -25,6 +25,7 @@ __all__ = [
     "InputError",
     "Pretrainer",
     "TokenStore",
+    "Word2Vec",
     "WordPieceTokenizer",
     "WordTokenizer",
     "__version__",
@@ -52,6 +53,7 @@ __getattr__, __dir__ = lazy_names(
         "InputError": "kpt.errors",
         "Pretrainer": "kpt.objectives",
         "TokenStore": "kpt.data",
+        "Word2Vec": "kpt.objectives",
         "WordPieceTokenizer": "kpt.text",
         "WordTokenizer": "kpt.text",
     },
