@@ -33,7 +33,7 @@ BELOW: dict[str, set[str]] = {
 }
 ROOT_MODULES = {"__init__", "errors", "files", "lazy"}
 
-# The only places whose job needs TensorFlow (sparse gradients are its own); the last one is a script that runs without kpt.
+# The only places whose job needs TensorFlow; the last one is a script that runs without kpt.
 TENSORFLOW_PLACES = (
     "text/wordpiece_graph.py",
     "text/words_graph.py",

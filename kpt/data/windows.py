@@ -166,8 +166,8 @@ class Windows:
         ids = np.concatenate([part[0] for part in parts])
         begins = np.zeros(len(ids), np.int32)
         offset = 0
-        for part, starts in parts:
-            begins[offset + starts] = 1
+        for part, first in parts:
+            begins[offset + first] = 1
             begins[offset] = 1
             offset += len(part)
         return ids, np.cumsum(begins, dtype=np.int32)
