@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kpt.text.corpus import Corpus
     from kpt.text.docstrings import DocumentationCorpus, documentation
     from kpt.text.document import Document
+    from kpt.text.phrases import Phrases
     from kpt.text.sentences import split_sentences
     from kpt.text.tokenizer import Ragged, Tokenizer, load_tokenizer
     from kpt.text.vocabulary import Vocabulary
@@ -24,6 +25,7 @@ __all__ = [
     "Corpus",
     "Document",
     "DocumentationCorpus",
+    "Phrases",
     "Ragged",
     "Tokenizer",
     "Vocabulary",
@@ -41,6 +43,7 @@ __getattr__, __dir__ = lazy_names(
         "Corpus": "kpt.text.corpus",
         "Document": "kpt.text.document",
         "DocumentationCorpus": "kpt.text.docstrings",
+        "Phrases": "kpt.text.phrases",
         "Ragged": "kpt.text.tokenizer",
         "Tokenizer": "kpt.text.tokenizer",
         "Vocabulary": "kpt.text.vocabulary",
