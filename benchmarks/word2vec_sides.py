@@ -79,7 +79,8 @@ def kpt(settings: Settings) -> dict[str, Any]:
         negatives=settings["negatives"],
     )
     schedule = WarmupDecay(settings["learning_rate"], steps, floor=0.0001 / settings["learning_rate"])
-    model.compile(optimizer=keras.optimizers.SGD(schedule), steps_per_execution=settings["steps_per_execution"])
+    together = 1 if keras.backend.backend() == "torch" else settings["steps_per_execution"]  # Keras allows no more
+    model.compile(optimizer=keras.optimizers.SGD(schedule), steps_per_execution=together)
     steps = min(steps, settings.get("steps", steps))
     watch = _watch()
     history = model.fit(Batches(examples, batch_size=rows, steps=steps), verbose=0, callbacks=[watch])
