@@ -103,10 +103,12 @@ def run_side(settings: dict[str, Any], backend: str | None = None) -> dict[str, 
     return found
 
 
-def compare(settings: dict[str, Any], seeds: int, backends: tuple[str, ...], apart: bool) -> list[dict[str, Any]]:
+def compare(
+    settings: dict[str, Any], architectures: tuple[str, ...], seeds: int, backends: tuple[str, ...], apart: bool
+) -> list[dict[str, Any]]:
     """Run gensim and kpt in turn: every seed on the first backend, the first seed on the others."""
     runs = []
-    for architecture in ARCHITECTURES:
+    for architecture in architectures:
         for seed in range(seeds):
             sides = [("gensim", None), *(("kpt", backend) for backend in (backends if seed == 0 else backends[:1]))]
             for side, backend in sides:
@@ -175,11 +177,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("word2vec.json"), help="where to write the figures")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each side")
     parser.add_argument("--backends", default=",".join(BACKENDS), help="of kpt; the first is run with every seed")
+    parser.add_argument("--architectures", default=",".join(ARCHITECTURES), help="of the vectors")
     parser.add_argument("--vocabulary", action="store_true", help="train on growing vocabularies instead")
     parser.add_argument("--width", type=int, default=300, help="of the vectors, with --vocabulary")
     parser.add_argument("--tiny", action="store_true", help="seconds instead of minutes; the figures mean nothing")
     options = parser.parse_args(arguments)
-    backends = tuple(options.backends.split(","))
+    backends, architectures = tuple(options.backends.split(",")), tuple(options.architectures.split(","))
     settings = dict(TINY if options.tiny else SETTINGS)
     report: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "settings": settings}
     if options.vocabulary:
@@ -193,7 +196,7 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"{report['words']:,} words", file=sys.stderr, flush=True)
             data = None if options.data is None or options.tiny else str(options.data)
             chosen = {**settings, "folder": name, "data": data}
-            report["runs"] = compare(chosen, options.seeds, backends, apart=not options.tiny)
+            report["runs"] = compare(chosen, architectures, options.seeds, backends, apart=not options.tiny)
         report["summary"] = summarize(report["runs"])
     write_json(options.out, report)
     show(report)

@@ -20,10 +20,11 @@ import numpy as np
 Settings = dict[str, Any]
 
 #: What kpt is given beside what gensim has a name for. The words of a block share negatives, each of which then stands
-#: for `negatives * block / shared_negatives` of gensim's; a step is over `length * rows` words.
-SHAPES: dict[str, dict[str, int]] = {
+#: for `negatives * block / shared_negatives` of gensim's; a step is over `length * rows` words. The learning
+#: rate of CBOW is the default of word2vec's code.
+SHAPES: dict[str, dict[str, Any]] = {
     "skip-gram": {"block": 16, "shared_negatives": 12, "length": 2048, "rows": 1},
-    "cbow": {"block": 16, "shared_negatives": 8, "length": 2048, "rows": 1},
+    "cbow": {"block": 16, "shared_negatives": 8, "length": 2048, "rows": 1, "learning_rate": 0.05},
 }
 
 
@@ -68,7 +69,7 @@ def kpt(settings: Settings) -> dict[str, Any]:
     keras.utils.set_random_seed(settings["seed"])
     store = TokenStore.open(Path(settings["folder"]) / "store", verify=False)
     shape = {**SHAPES[settings["architecture"]], **settings.get("shape", {})}
-    rows = shape.pop("rows")
+    rows, rate = shape.pop("rows"), shape.pop("learning_rate", settings["learning_rate"])
     examples = Windows(store, window=settings["window"], sample=settings["sample"], seed=settings["seed"], **shape)
     steps = examples.steps(rows, settings["epochs"])
     model = Word2Vec(
@@ -78,7 +79,7 @@ def kpt(settings: Settings) -> dict[str, Any]:
         window=settings["window"],
         negatives=settings["negatives"],
     )
-    schedule = WarmupDecay(settings["learning_rate"], steps, floor=0.0001 / settings["learning_rate"])
+    schedule = WarmupDecay(rate, steps, floor=0.0001 / rate)
     together = 1 if keras.backend.backend() == "torch" else settings["steps_per_execution"]  # Keras allows no more
     model.compile(optimizer=keras.optimizers.SGD(schedule), steps_per_execution=together)
     steps = min(steps, settings.get("steps", steps))

@@ -100,7 +100,8 @@ class Word2Vec(keras.Model):
         self.vocabulary_size, self.width, self.architecture = vocabulary_size, width, architecture
         self.window, self.negatives = window, negatives
         shape = (vocabulary_size, width)
-        uniform = keras.initializers.RandomUniform(-0.5 / width, 0.5 / width)
+        # gensim begins with 1 / width, word2vec's code with half of that; from 3 / width on small corpora learn sooner.
+        uniform = keras.initializers.RandomUniform(-3 / width, 3 / width)
         self.word_table = self.add_weight(shape=shape, initializer=uniform, name="word_vectors")
         self.context_table = self.add_weight(shape=shape, initializer="zeros", name="context_vectors")
         self.built = True
