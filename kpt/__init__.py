@@ -14,8 +14,15 @@ if TYPE_CHECKING:
     from kpt.data import TokenStore
     from kpt.errors import InputError
     from kpt.models import Decoder, Encoder
-    from kpt.objectives import Pretrainer
-    from kpt.text import BytePairTokenizer, CharacterTokenizer, Corpus, SentencePieceTokenizer, WordPieceTokenizer
+    from kpt.objectives import Pretrainer, Word2Vec
+    from kpt.text import (
+        BytePairTokenizer,
+        CharacterTokenizer,
+        Corpus,
+        SentencePieceTokenizer,
+        WordPieceTokenizer,
+        WordTokenizer,
+    )
     from kpt.vectors import WordVectors
 
 __version__ = "0.1.0"
@@ -30,7 +37,9 @@ __all__ = [
     "Pretrainer",
     "SentencePieceTokenizer",
     "TokenStore",
+    "Word2Vec",
     "WordPieceTokenizer",
+    "WordTokenizer",
     "WordVectors",
     "__version__",
     "data",
@@ -65,7 +74,9 @@ __getattr__, __dir__ = lazy_names(
         "Pretrainer": "kpt.objectives",
         "SentencePieceTokenizer": "kpt.text",
         "TokenStore": "kpt.data",
+        "Word2Vec": "kpt.objectives",
         "WordPieceTokenizer": "kpt.text",
         "WordVectors": "kpt.vectors",
+        "WordTokenizer": "kpt.text",
     },
 )

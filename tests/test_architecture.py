@@ -35,7 +35,7 @@ BELOW: dict[str, set[str]] = {
 ROOT_MODULES = {"__init__", "errors", "files", "lazy"}
 
 # The only places whose job needs TensorFlow; the last one is a script that runs without kpt.
-TENSORFLOW_PLACES = re.compile(r"text/\w+_graph\.py|export/|cli/demo_query\.py")
+TENSORFLOW_PLACES = re.compile(r"text/\w+_graph\.py|objectives/table_rows\.py|export/|cli/demo_query\.py")
 BACKENDS = ("tensorflow", "tensorflow_text", "torch", "jax", "keras", "keras_hub", "keras_nlp")
 
 

@@ -19,7 +19,7 @@ _BLOCK = 32
 
 
 class Examples(Protocol):
-    """What makes examples: `SentencePairs`, `Segments`."""
+    """What makes examples: `SentencePairs`, `Segments`, `Windows`."""
 
     seed: int
 
@@ -137,6 +137,8 @@ class Batches(keras.utils.PyDataset):
     def batch(self, step: int) -> dict[str, np.ndarray]:
         """Return this host's rows of the batch of a step, counted from 0 and not from `start_step`."""
         begin, stop = self._rows.start, self._rows.stop
+        if not self.objectives:  # nothing is drawn for blocks of rows
+            return self.maker.examples(step, self.batch_size, slice(begin, stop))
         blocks = range(begin // _BLOCK * _BLOCK, stop, _BLOCK)
         parts = [self._block(step, first, min(first + _BLOCK, self.batch_size)) for first in blocks]
         inside = slice(begin - blocks.start, stop - blocks.start)

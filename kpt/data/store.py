@@ -177,6 +177,40 @@ class TokenStore:
         for at, number, begin, first, count in places:
             out[at, first : first + count] = self._shards[number][begin : begin + count]
 
+    def stream(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return tokens `start` to `stop - 1` of this view's documents, one after the other, and where sentences begin.
+
+        Args:
+            start: number of the first token, counted within this view.
+            stop: one past that of the last; more than `tokens` is taken as `tokens`.
+
+        Returns:
+            Ids [n], and the ascending indices into them at which sentences begin, int64; the first token is among
+            them only if a sentence begins with it.
+        """
+        ids: list[np.ndarray] = []
+        begins: list[np.ndarray] = []
+        done = 0
+        for begin, end in self._positions(start, min(stop, self.tokens)):
+            first, last = np.searchsorted(self._sentence_tokens, (begin, end))
+            begins.append(self._sentence_tokens[first:last] - begin + done)
+            done += end - begin
+            while begin < end:
+                shard = int(np.searchsorted(self._shard_starts, begin, side="right")) - 1
+                offset = int(self._shard_starts[shard])
+                ids.append(self._shards[shard][begin - offset : end - offset])
+                begin += len(ids[-1])
+        if not ids:
+            return np.zeros(0, np.dtype(self.manifest["dtype"])), np.zeros(0, np.int64)
+        return (ids[0] if len(ids) == 1 else np.concatenate(ids)), np.concatenate(begins)
+
+    def counts(self) -> np.ndarray:
+        """Return how often each id is in this view's documents, int64 [vocabulary size]; reads them all."""
+        total = np.zeros(self.manifest["vocabulary_size"], np.int64)
+        for start in range(0, self.tokens, 1 << 22):
+            total += np.bincount(self.stream(start, start + (1 << 22))[0], minlength=len(total))
+        return total
+
     def split(self, held_out: float = 0.05, seed: int = 0) -> tuple[TokenStore, TokenStore]:
         """Divide the documents into those to train on and those to evaluate on.
 
@@ -207,6 +241,29 @@ class TokenStore:
     def _view(self, first: np.ndarray, length: np.ndarray) -> TokenStore:
         some = length > 0
         return TokenStore(self.folder, self.manifest, self._shards, self._offsets, (first[some], length[some]))
+
+    def _positions(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """The ranges of the whole store's stream that hold tokens `start` to `stop - 1` of this view."""
+        if self._runs is None:
+            return [(start, stop)] if start < stop else []
+        begins, ends = self._run_tokens
+        pieces = []
+        run = int(np.searchsorted(ends, start, side="right"))
+        while start < stop:
+            end = min(stop, int(ends[run]))
+            shift = int(begins[run])
+            pieces.append((start + shift, end + shift))
+            start, run = end, run + 1
+        return pieces
+
+    @cached_property
+    def _run_tokens(self) -> tuple[np.ndarray, np.ndarray]:
+        """How far each run of documents is moved in the whole store's stream, and where it ends in this view's."""
+        assert self._runs is not None
+        first, length = self._runs
+        starts = self._document_tokens[first]
+        ends = np.cumsum(self._document_tokens[first + length] - starts)
+        return starts - np.concatenate([np.zeros(1, np.int64), ends[:-1]]), ends
 
     def _whole_index(self, indices: np.ndarray) -> np.ndarray:
         """Turn this view's document numbers into the whole store's."""

@@ -5,5 +5,15 @@ from kpt.objectives.masked_lm import MaskedLM
 from kpt.objectives.next_sentence import NextSentence
 from kpt.objectives.objective import Objective, token_cross_entropy, weighted_mean
 from kpt.objectives.pretrainer import Pretrainer
+from kpt.objectives.word2vec import Word2Vec
 
-__all__ = ["CausalLM", "MaskedLM", "NextSentence", "Objective", "Pretrainer", "token_cross_entropy", "weighted_mean"]
+__all__ = [
+    "CausalLM",
+    "MaskedLM",
+    "NextSentence",
+    "Objective",
+    "Pretrainer",
+    "Word2Vec",
+    "token_cross_entropy",
+    "weighted_mean",
+]

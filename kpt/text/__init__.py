@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from kpt.text.corpus import Corpus
     from kpt.text.docstrings import DocumentationCorpus, documentation
     from kpt.text.document import Document
+    from kpt.text.phrases import Phrases
     from kpt.text.sentencepiece import SentencePieceTokenizer
     from kpt.text.sentences import split_sentences, whole_document
     from kpt.text.tokenizer import Ragged, Tokenizer, load_tokenizer
     from kpt.text.vocabulary import Vocabulary
     from kpt.text.wordpiece import WordPieceTokenizer
+    from kpt.text.words import WordTokenizer
 
 __all__ = [
     "BytePairTokenizer",
@@ -28,11 +30,13 @@ __all__ = [
     "Corpus",
     "Document",
     "DocumentationCorpus",
+    "Phrases",
     "Ragged",
     "SentencePieceTokenizer",
     "Tokenizer",
     "Vocabulary",
     "WordPieceTokenizer",
+    "WordTokenizer",
     "clean",
     "documentation",
     "load_tokenizer",
@@ -48,11 +52,13 @@ __getattr__, __dir__ = lazy_names(
         "Corpus": "kpt.text.corpus",
         "Document": "kpt.text.document",
         "DocumentationCorpus": "kpt.text.docstrings",
+        "Phrases": "kpt.text.phrases",
         "Ragged": "kpt.text.tokenizer",
         "SentencePieceTokenizer": "kpt.text.sentencepiece",
         "Tokenizer": "kpt.text.tokenizer",
         "Vocabulary": "kpt.text.vocabulary",
         "WordPieceTokenizer": "kpt.text.wordpiece",
+        "WordTokenizer": "kpt.text.words",
         "documentation": "kpt.text.docstrings",
         "load_tokenizer": "kpt.text.tokenizer",
         "split_sentences": "kpt.text.sentences",

@@ -12,7 +12,8 @@ from kpt.text.vocabulary import Vocabulary
 
 __all__ = ["read_folder", "write_folder"]
 
-_SPLIT = {"type": "Split", "pattern": {"Regex": r"[\s\S]"}, "behavior": "Isolated", "invert": False}
+#: The pre-tokenizer by which a tokenizer.json of characters is known.
+EACH_CHARACTER = {"type": "Split", "pattern": {"Regex": r"[\s\S]"}, "behavior": "Isolated", "invert": False}
 _NAMES = {"unk_token": "unk", "eos_token": "end", "pad_token": "pad"}
 
 
@@ -30,7 +31,7 @@ def write_folder(folder: str | os.PathLike[str], vocabulary: Vocabulary) -> None
         "padding": None,
         "added_tokens": added_tokens(vocabulary),
         "normalizer": None,
-        "pre_tokenizer": _SPLIT,
+        "pre_tokenizer": EACH_CHARACTER,
         "post_processor": None,
         "decoder": {"type": "Fuse"},
         "model": {
@@ -55,7 +56,7 @@ def read_folder(folder: str | os.PathLike[str]) -> Vocabulary:
         raise InputError(f"there is no tokenizer.json in the folder {path}; give a tokenizer's folder")
     value = read_json(source)
     model = value.get("model")
-    by_character = value.get("pre_tokenizer") == _SPLIT and value.get("normalizer") is None
+    by_character = value.get("pre_tokenizer") == EACH_CHARACTER and value.get("normalizer") is None
     if not isinstance(model, dict) or model.get("type") != "WordLevel" or not by_character:
         raise InputError(f"{source} does not split text to characters; give a character tokenizer")
     tokens, added = ids_in_order(model.get("vocab"), value.get("added_tokens") or [], source)

@@ -135,12 +135,20 @@ def _sentencepiece(folder: Path) -> Tokenizer:
     return SentencePieceTokenizer.load(folder)
 
 
+def _words(folder: Path) -> Tokenizer:
+    from kpt.text.words import WordTokenizer
+
+    return WordTokenizer.load(folder)
+
+
 # The model's type in tokenizer.json, and what reads such a folder. "BPE" is byte-level: the others have a model file.
+# A vocabulary of characters is a "WordLevel" one to Hugging Face, with words of one character.
 KINDS: dict[str, Callable[[Path], Tokenizer]] = {
     "WordPiece": _wordpiece,
     "BPE": _byte_pair,
     "SentencePiece": _sentencepiece,
-    "WordLevel": _characters,
+    "WordLevel": _words,
+    "characters": _characters,
 }
 
 
@@ -163,6 +171,7 @@ def load_tokenizer(folder: str | os.PathLike[str]) -> Tokenizer:
 
 def _kind(folder: Path) -> str:
     """What a folder has: a SentencePiece model; what tokenizer.json names; what the files of an older folder are of."""
+    from kpt.text.characters_folder import EACH_CHARACTER
     from kpt.text.sentencepiece_folder import find_model
 
     if find_model(folder):
@@ -171,7 +180,10 @@ def _kind(folder: Path) -> str:
     if not file.is_file():
         return "BPE" if (folder / "merges.txt").is_file() else "WordPiece"
     try:
-        kind = json.loads(file.read_text(encoding="utf-8"))["model"]["type"]
+        value = json.loads(file.read_text(encoding="utf-8"))
+        kind = value["model"]["type"]
+        if kind == "WordLevel" and value.get("pre_tokenizer") == EACH_CHARACTER:
+            return "characters"
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}); give a tokenizer's folder") from error
     except (ValueError, LookupError, TypeError, RecursionError):

@@ -21,6 +21,7 @@ class TrainingProgress(keras.callbacks.Callback):
     Args:
         steps: steps of the whole run.
         tokens_per_step: slots in a batch, for the throughput; absent if None.
+        unit: what they are called.
         start_step: steps that were done before this call of `fit`.
         file: where to write; standard error by default.
         lines: how many lines a run prints where there is no terminal.
@@ -34,13 +35,14 @@ class TrainingProgress(keras.callbacks.Callback):
         steps: int,
         *,
         tokens_per_step: int | None = None,
+        unit: str = "tokens",
         start_step: int = 0,
         file: IO[str] | None = None,
         lines: int = 20,
     ) -> None:
         super().__init__()
         self.steps = steps
-        self.tokens_per_step = tokens_per_step
+        self.tokens_per_step, self.unit = tokens_per_step, unit
         self.step = start_step
         self.console = Console(file=file, stderr=file is None, highlight=False, soft_wrap=True)
         self.lines = lines
@@ -82,7 +84,7 @@ class TrainingProgress(keras.callbacks.Callback):
             self._compiled_step, self._compiled_at = self.step, now
         elif self.tokens_per_step:
             speed = (self.step - self._shown) * self.tokens_per_step / (now - self._shown_at - self._paused)
-            words += f"  {speed / 1000:.1f} k tokens/s"
+            words += f"  {speed / 1000:.1f} k {self.unit}/s"
         self._shown, self._shown_at, self._paused = self.step, now, 0.0
         if self._bar is not None:
             self._bar.update(self._task, completed=self.step, description=words)

@@ -9,7 +9,7 @@ import pytest
 
 from kpt.data import TokenStore
 from kpt.errors import InputError
-from tests.data.conftest import tokenizer_of
+from tests.data.conftest import random_documents, tokenizer_of
 
 THREE = [[[5, 6], [7]], [[8, 9, 10]], [[11], [12], [13, 14]]]
 
@@ -158,3 +158,18 @@ def test_manifests_that_lie(make_store: MakeStore, change: dict[str, object], me
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(InputError, match=message):
         TokenStore.open(path.parent)
+
+
+def test_a_stream_is_the_documents_one_after_the_other(make_store: MakeStore) -> None:
+    generator = np.random.default_rng(4)
+    documents = [[generator.integers(5, 99, n) for n in lengths] for lengths in random_documents(30, seed=9)]
+    store = make_store(documents, shard_tokens=50)
+    train, _ = store.split(0.3, seed=2)
+    for view in (store, train):
+        stream = np.concatenate([s for d in range(view.documents) for s in view.document(d)])
+        starts = np.cumsum([0, *(len(s) for d in range(view.documents) for s in view.document(d))])[:-1]
+        for start, stop in ((0, 7), (3, 200), (40, 41), (0, view.tokens), (view.tokens - 3, view.tokens + 9), (5, 5)):
+            ids, begins = view.stream(start, stop)
+            np.testing.assert_array_equal(ids, stream[start:stop])
+            expected = starts[(starts >= start) & (starts < min(stop, view.tokens))] - start
+            np.testing.assert_array_equal(begins, expected)

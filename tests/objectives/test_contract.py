@@ -6,17 +6,26 @@ from typing import Any
 import keras
 import pytest
 
-from kpt.objectives import CausalLM, MaskedLM, NextSentence, Pretrainer
+from kpt.objectives import CausalLM, MaskedLM, NextSentence, Pretrainer, Word2Vec
 from tests.batches import random_batch, tiny_decoder, tiny_encoder
 from tests.contract import CHECKS, Case, classes_of
+from tests.objectives import word2vec_reference as word2vec
 
 BATCH = random_batch()
+WORDS = word2vec.random_batch()
 
 
 def pretrainer(**options: Any) -> Pretrainer:
     """A pre-training model; its precision is that of its parts."""
     objectives = [MaskedLM(rate=0.2, **options), NextSentence(weight=0.5, **options)]
     return Pretrainer(tiny_encoder(dropout=0.1, **options), objectives)
+
+
+def vectors(architecture: str, **options: Any) -> Word2Vec:
+    """A word2vec model whose second table is not zero, so that a gradient reaches the first."""
+    model = Word2Vec(word2vec.VOCABULARY, word2vec.WIDTH, architecture, window=word2vec.WINDOW, **options)
+    model.context_table.assign(model.word_table.value * 2.0)
+    return model
 
 
 def under(objective: Any, case: Case) -> Pretrainer:
@@ -53,6 +62,12 @@ CASES = {
     ),
     "NextSentence": Case(
         lambda **k: NextSentence(weight=0.5, name="follows", **k), BATCH, built, under, self_labelled=True
+    ),
+    "Word2Vec skip-gram": Case(
+        lambda **k: vectors("skip-gram", **k), WORDS, model=lambda model, case: model, self_labelled=True
+    ),
+    "Word2Vec cbow": Case(
+        lambda **k: vectors("cbow", negatives=2, **k), WORDS, model=lambda model, case: model, self_labelled=True
     ),
     "Pretrainer": Case(pretrainer, BATCH, model=lambda model, case: model, self_labelled=True),
 }

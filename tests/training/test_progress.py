@@ -32,6 +32,12 @@ def test_without_a_terminal_lines_come_now_and_then() -> None:
     assert lines[-1] == "held out after 4 steps:  loss 0.500  masked lm 12.5 %"
 
 
+def test_the_throughput_may_be_that_of_words() -> None:
+    stream = io.StringIO()
+    run(TrainingProgress(steps=4, tokens_per_step=1000, unit="words", file=stream, lines=2), [8.0, 6.0, 4.0, 2.0])
+    assert stream.getvalue().count(" k words/s") == 2 and "tokens" not in stream.getvalue()
+
+
 def test_a_terminal_gets_a_bar() -> None:
     stream = io.StringIO()
     progress = TrainingProgress(steps=2, file=stream)

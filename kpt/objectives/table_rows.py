@@ -1,0 +1,78 @@
+"""Rows of large tables: read and added to, on each backend in a time that does not depend on the table's size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+__all__ = ["descend", "mean_square", "row_scale", "take_rows"]
+
+
+def take_rows(variable: Any, ids: Any, dtype: str) -> Any:
+    """Return rows of a variable, `[..., width]` for ids `[...]`, in a dtype; the ids have to be of the table."""
+    if keras.backend.backend() == "jax":  # `ops.take` would compare each element with a bound
+        return ops.cast(variable.value.at[ids].get(mode="clip"), dtype)
+    return ops.cast(ops.take(variable.value, ids, axis=0), dtype)
+
+
+def mean_square(rows: Any) -> Any:
+    """Return the mean squared length of rows `[..., width]`, over all replicas: a float32 scalar."""
+    mean = ops.cast(ops.mean(ops.square(rows)), "float32") * rows.shape[-1]
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        context = tf.distribute.get_replica_context()
+        if context is not None and context.num_replicas_in_sync > 1:
+            return context.all_reduce(tf.distribute.ReduceOp.MEAN, mean)
+    return mean
+
+
+def row_scale(optimizer: Any) -> Any:
+    """Return the factor on gradients that `descend` wants: minus the learning rate where it adds up rows itself."""
+    if keras.backend.backend() == "tensorflow":
+        return 1.0
+    return -ops.cast(optimizer.learning_rate, "float32")
+
+
+def descend(optimizer: Any, updates: Sequence[tuple[Any, Any, Any]]) -> None:
+    r"""Make a step of stochastic gradient descent on rows: :math:`\theta_i \leftarrow \theta_i - \eta g_i`.
+
+    Gradients of one row add up, those of several replicas too. On TensorFlow the optimizer is given sparse gradients.
+    JAX adds to the rows in place because `fit` donates the variables; on PyTorch `index_add_` does.
+
+    Args:
+        optimizer: `keras.optimizers.SGD` without momentum; its `iterations` go one up.
+        updates: variables, ids `[m]` and gradients times `row_scale(optimizer)` `[m, width]`.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        gradients = [
+            tf.IndexedSlices(ops.cast(rows, variable.dtype), ids, tf.shape(variable.value))
+            for variable, ids, rows in updates
+        ]
+        optimizer.apply(gradients, [variable for variable, _, _ in updates])
+        return
+    for variable, ids, rows in updates:
+        rows = ops.cast(rows, variable.dtype)
+        if backend == "jax":
+            table = variable.value.at[_on_every_device(ids)].add(_on_every_device(rows), mode="promise_in_bounds")
+            variable.assign(table)
+        else:
+            variable.value.data.index_add_(0, ids, rows.detach())
+    optimizer.iterations.assign_add(1)
+
+
+def _on_every_device(values: Any) -> Any:
+    """Have every device of a Keras distribution see all rows: else whole tables would be summed up among them."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return values
+    import jax
+
+    everywhere = jax.sharding.NamedSharding(distribution.device_mesh.backend_mesh, jax.sharding.PartitionSpec())
+    return jax.lax.with_sharding_constraint(values, everywhere)
