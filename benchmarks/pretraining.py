@@ -164,23 +164,29 @@ def best(speeds: dict[str, int]) -> dict[str, Any]:
 
 
 def quality(
-    base: dict[str, Any], backend: str, precision: str, every: int, published_steps: int, say: Callable[[str], None]
+    base: dict[str, Any],
+    backend: str,
+    precision: str,
+    every: int,
+    stops: dict[str, int | None],
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Train kpt's recipe, keras-hub's BERT and, for `published_steps`, kpt's BERT on the same batches.
+    """Train kpt's recipe, keras-hub's BERT and kpt's BERT on the same batches, some no further than `stops` says.
 
-    They take turns of `every` steps, and of a fifth of that at first, where the curves are steep.
+    They take turns of `every` steps, and of a fifth of that at first, where the curves are steep. The schedule of the
+    learning rate is that of all steps also where a side stops before.
     """
-    sides = [
-        contender(model, backend, precision, base["dropout"], base) for model in ("kpt-recipe", "keras-hub", "kpt")
-    ]
+    models = ("kpt-recipe", "keras-hub", "kpt")
+    sides = [contender(model, backend, precision, base["dropout"], base) for model in models]
+    last = {model: min(stops.get(model) or base["steps"], base["steps"]) for model in models}
     for side in sides:
         side.evaluate()
     while sides[0].step < base["steps"]:
         turn = max(1, every // 5) if sides[0].step < every else every
         for side in sides:
-            if side.settings["model"] == "kpt" and side.step >= published_steps:
+            if side.step >= last[side.settings["model"]]:
                 continue
-            side.train(min(turn, base["steps"] - side.step))
+            side.train(min(turn, last[side.settings["model"]] - side.step))
             side.evaluate()
             point = side.curve[-1]
             say(
@@ -286,6 +292,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--parts", nargs="+", choices=("speed", "quality"), default=["speed", "quality"])
     parser.add_argument("--steps", type=int, help=f"steps of the quality part (default {SETTINGS['steps']})")
     parser.add_argument("--published-steps", type=int, help="stop kpt's published BERT after so many steps")
+    parser.add_argument("--peer-steps", type=int, help="stop keras-hub's BERT after so many steps")
     parser.add_argument("--every", type=int, default=500, help="steps of a turn and between two evaluations")
     parser.add_argument("--rounds", type=int, default=5, help="turns of a side in the speed part")
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=BACKENDS, help="of the speed part")
@@ -312,8 +319,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
                 write_json(options.out, result)
         if "quality" in options.parts:
             every = 2 if options.tiny else options.every
-            published = options.published_steps or base["steps"]
-            result["quality"] = quality(base, options.backend, options.precision, every, published, console.print)
+            stops = {"kpt": options.published_steps, "keras-hub": options.peer_steps}
+            result["quality"] = quality(base, options.backend, options.precision, every, stops, console.print)
     result["settings"] = {name: value for name, value in base.items() if name != "store"}
     write_json(options.out, result)
     if "quality" in options.parts:
