@@ -25,17 +25,30 @@ BELOW: dict[str, set[str]] = {
     "data": {"text"},
     "models": {"layers"},
     "objectives": {"data", "layers"},
-    "generation": {"layers", "models"},
+    "generation": {"text", "layers", "models"},
     "interop": {"models", "text"},
     "training": {"text", "vectors", "layers", "data", "models", "objectives", "generation", "interop"},
     "evaluation": {"text", "vectors", "layers", "data", "models", "objectives", "generation", "interop"},
     "export": {"text", "vectors", "layers", "data", "models", "objectives", "generation", "interop"},
-    "cli": {"text", "vectors", "data", "models", "objectives", "interop", "training", "evaluation", "export"},
+    "cli": {
+        "text",
+        "vectors",
+        "data",
+        "models",
+        "objectives",
+        "generation",
+        "interop",
+        "training",
+        "evaluation",
+        "export",
+    },
 }
 ROOT_MODULES = {"__init__", "errors", "files", "lazy"}
 
 # The only places whose job needs TensorFlow; the last one is a script that runs without kpt.
-TENSORFLOW_PLACES = re.compile(r"text/\w+_graph\.py|objectives/table_rows\.py|export/|cli/demo_query\.py")
+TENSORFLOW_PLACES = re.compile(
+    r"text/\w+_graph\.py|objectives/table_rows\.py|generation/compiled\.py|export/|cli/demo_query\.py"
+)
 BACKENDS = ("tensorflow", "tensorflow_text", "torch", "jax", "keras", "keras_hub", "keras_nlp")
 
 

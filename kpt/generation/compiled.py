@@ -1,0 +1,89 @@
+"""Functions of a model's weights, compiled once for each shape by whatever backend there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+__all__ = ["Compiled", "compiled"]
+
+
+def compiled(model: Any) -> Compiled:
+    """Return the compiled functions of a model, which it keeps for the next call.
+
+    Args:
+        model: A Keras model.
+    """
+    functions = vars(model).get("_kpt_compiled")
+    if functions is None:
+        functions = Compiled(model)
+        vars(model)["_kpt_compiled"] = functions  # not a weight, not a layer: nothing that Keras need track
+    return functions
+
+
+class Compiled:
+    """Calls pure functions of a model and tensors, compiled: XLA on TensorFlow and JAX, no gradients on PyTorch.
+
+    Each function is compiled once for each set of shapes and constants; the weights are read anew in every call.
+
+    Args:
+        model: The model.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.functions: dict[Any, Callable[..., Any]] = {}
+
+    def __call__(
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        constants: tuple[Any, ...] = (),
+        hands_over: bool = False,
+    ) -> Any:
+        """Return `function(model, *arguments, *constants)`.
+
+        Args:
+            function: A function at the top level of a module.
+            arguments: Nests of tensors.
+            constants: Hashable values.
+            hands_over: Whether the memory of the first argument, which is then not to be used again, is taken for the
+                result, where the backend can do that.
+        """
+        policies = tuple(str(layer.dtype_policy.name) for layer in self.model._flatten_layers())
+        key = (function, constants, policies)
+        if key not in self.functions:
+            backends = {"jax": self._jax, "tensorflow": self._tensorflow, "torch": self._torch}
+            self.functions[key] = backends[keras.backend.backend()](function, constants, hands_over)
+        return self.functions[key](*arguments)
+
+    def _jax(self, function: Callable[..., Any], constants: tuple[Any, ...], hands_over: bool) -> Callable[..., Any]:
+        import jax
+
+        def pure(values: list[Any], *arguments: Any) -> Any:
+            with keras.StatelessScope(state_mapping=list(zip(self.model.variables, values, strict=True))):
+                return function(self.model, *arguments, *constants)
+
+        jitted = jax.jit(pure, donate_argnums=(1,) if hands_over else ())
+        return lambda *arguments: jitted([variable.value for variable in self.model.variables], *arguments)
+
+    def _tensorflow(
+        self, function: Callable[..., Any], constants: tuple[Any, ...], hands_over: bool
+    ) -> Callable[..., Any]:
+        import tensorflow as tf
+
+        def pure(*arguments: Any) -> Any:
+            return function(self.model, *arguments, *constants)
+
+        return tf.function(pure, jit_compile=True, autograph=False)
+
+    def _torch(self, function: Callable[..., Any], constants: tuple[Any, ...], hands_over: bool) -> Callable[..., Any]:
+        import torch
+
+        def without_gradients(*arguments: Any) -> Any:
+            with torch.inference_mode():
+                return function(self.model, *arguments, *constants)
+
+        return without_gradients
