@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from kpt.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from kpt import data, evaluation, export, layers, models, objectives, text, training, vectors
+    from kpt import data, evaluation, export, generation, layers, models, objectives, text, training, vectors
     from kpt.data import TokenStore
     from kpt.errors import InputError
+    from kpt.generation import generate
     from kpt.models import Decoder, Encoder
     from kpt.objectives import Pretrainer, Word2Vec
     from kpt.text import (
@@ -45,6 +46,8 @@ __all__ = [
     "data",
     "evaluation",
     "export",
+    "generate",
+    "generation",
     "layers",
     "models",
     "objectives",
@@ -59,6 +62,7 @@ __getattr__, __dir__ = lazy_names(
         "data": "kpt.data",
         "evaluation": "kpt.evaluation",
         "export": "kpt.export",
+        "generation": "kpt.generation",
         "layers": "kpt.layers",
         "models": "kpt.models",
         "objectives": "kpt.objectives",
@@ -71,6 +75,7 @@ __getattr__, __dir__ = lazy_names(
         "Decoder": "kpt.models",
         "Encoder": "kpt.models",
         "InputError": "kpt.errors",
+        "generate": "kpt.generation",
         "Pretrainer": "kpt.objectives",
         "SentencePieceTokenizer": "kpt.text",
         "TokenStore": "kpt.data",
