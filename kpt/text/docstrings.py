@@ -26,8 +26,8 @@ MINIMUM_WORDS = 5
 STANDARD_LIBRARY = "python"
 #: What kpt requires, for a source tree that was not installed.
 _REQUIRED = (
-    *("keras", "keras-nlp", "tensorflow", "tensorflow-text", "numpy", "tokenizers", "sentencex"),
-    *("rich", "jinja2", "matplotlib", "tensorboardx"),
+    *("keras", "keras-nlp", "tensorflow", "tensorflow-text", "numpy", "tokenizers", "sentencepiece", "protobuf"),
+    *("sentencex", "rich", "jinja2", "matplotlib", "safetensors", "tensorboardx"),
 )
 _TESTS = frozenset({"test", "tests", "testing", "idle_test"})
 _OTHERS_CODE = frozenset(
