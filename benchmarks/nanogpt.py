@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.pretraining import Contender
-from kpt.evaluation import perplexity
 from kpt.files import write_json
+from kpt.objectives import perplexity
 from kpt.text import documentation
 
 SETTINGS: dict[str, Any] = {"length": 64, "batch_size": 12, "depth": 4, "width": 128, "heads": 4, "steps": 2000}

@@ -15,7 +15,7 @@ from kpt.cli.main import main
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall("```sh\n(.*?)```", README, flags=re.DOTALL) for line in block.splitlines()]
-TINY = {"8000": "90", "3000": "2", "mini": "tiny"}
+TINY = {"8000": "90", "4000": "300", "3000": "2", "mini": "tiny"}
 TINY_TRAINING = ["--batch-size", "4", "--length", "24", "--evaluations", "1"]
 
 
@@ -54,7 +54,7 @@ def test_all_examples_are_named_in_their_order() -> None:
 
 def test_the_benchmarks_take_these_options() -> None:
     calls = commands("python -m ") + commands("KERAS_BACKEND=jax python -m ")
-    assert len(calls) == 3
+    assert len(calls) == 5
     for module, *words in calls:
         source = (ROOT / Path(*module.split("."))).with_suffix(".py").read_text(encoding="utf-8")
         assert all(f'"{word}"' in source for word in words if word.startswith("--")), module
@@ -79,7 +79,10 @@ def test_the_command_line_from_text_to_an_answer(
         (tmp_path / "reviews" / f"{animal}.txt").write_text(text, encoding="utf-8")
 
     verbs = commands("kpt ")
-    assert [words[0] for words in verbs] == ["tokenizer", "prepare", "pretrain", "pretrain", "export"]
+    assert [words[0] for words in verbs] == [
+        *("tokenizer", "prepare", "pretrain", "pretrain", "export"),
+        *("tokenizer", "prepare", "pretrain", "generate"),
+    ]
     for words in verbs:
         tiny = [TINY.get(word, word) for word in words]
         assert main([*tiny, *(TINY_TRAINING if words[0] == "pretrain" else ())]) == 0, capfd.readouterr().err

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import kpt
-from kpt.cli import demo, export, prepare, pretrain, tokenizer
+from kpt.cli import demo, export, generate, prepare, pretrain, tokenizer
 from kpt.cli.output import Output
 from kpt.errors import InputError
 
 __all__ = ["build_parser", "main"]
 
-VERBS = (demo, tokenizer, prepare, pretrain, export)
+VERBS = (demo, tokenizer, prepare, pretrain, generate, export)
 
 DONE = 0
 FAILED = 1
@@ -76,12 +76,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"kpt {kpt.__version__}")
     verbs = parser.add_subparsers(title="verbs", dest="verb", required=True, parser_class=Parser)
     for verb in VERBS:
-        verb_parser = verb.add_parser(verbs)
-        group = verb_parser.add_argument_group("output")
-        group.add_argument(
-            "--json", action="store_true", help="print the results as one JSON object on standard output"
-        )
-        group.add_argument("--traceback", action="store_true", help="show where in the code an error came from")
+        added = verb.add_parser(verbs)
+        for each in [added] if isinstance(added, argparse.ArgumentParser) else added:
+            group = each.add_argument_group("output")
+            group.add_argument(
+                "--json", action="store_true", help="print the results as one JSON object on standard output"
+            )
+            group.add_argument("--traceback", action="store_true", help="show where in the code an error came from")
     return parser
 
 

@@ -1,8 +1,9 @@
-"""`kpt pretrain`: trains a model from nothing on a token store."""
+"""`kpt pretrain`: trains a model from nothing on a token store, a kind of model a word."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +19,69 @@ from kpt.cli.arguments import (
 from kpt.cli.backend import load_backend
 from kpt.cli.output import Output
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "run_bert", "run_gpt"]
+
+# What is handed on to the settings under its own name.
+SETTINGS = (
+    "size",
+    "architecture",
+    "steps",
+    "batch_size",
+    "length",
+    "learning_rate",
+    "warmup_steps",
+    "precision",
+    "held_out",
+    "evaluations",
+    "seed",
+)
 
 
-def add_parser(verbs: Any) -> argparse.ArgumentParser:
-    """Describe the verb."""
-    parser: argparse.ArgumentParser = verbs.add_parser(
+def add_parser(verbs: Any) -> Sequence[argparse.ArgumentParser]:
+    """Describe the verb; returns the parsers of what it trains."""
+    verb: argparse.ArgumentParser = verbs.add_parser(
         "pretrain",
         help="pre-train a model on a token store",
         description="Pre-train a model on a token store. The run folder gets the weights, the metrics and a report.",
         epilog="Example: kpt pretrain bert --data store --size mini --steps 3000 --out run",
     )
-    parser.add_argument("objective", choices=("bert",), help="bert: masked tokens and next sentence")
+    models = verb.add_subparsers(title="models", dest="objective", required=True, parser_class=type(verb))
+
+    bert: argparse.ArgumentParser = models.add_parser(
+        "bert",
+        help="masked tokens and next sentences",
+        description="Pre-train an encoder on masked tokens and next sentences.",
+        epilog="Example: kpt pretrain bert --data store --size mini --steps 3000 --out run",
+    )
+    add_sequence_arguments(bert, sizes="tiny, mini, small, medium, base or large", published="BERT's of 2018")
+    bert.add_argument("--whole-words", action="store_true", help="mask all pieces of a word together")
+    bert.set_defaults(run=run_bert)
+
+    gpt: argparse.ArgumentParser = models.add_parser(
+        "gpt",
+        help="the next token",
+        description="Pre-train a decoder on the next token of packed documents.",
+        epilog="Example: kpt pretrain gpt --data store --size mini --steps 3000 --out run",
+    )
+    add_sequence_arguments(gpt, sizes="tiny, mini, small, medium, large or xl", published="GPT-2's of 2019")
+    gpt.add_argument("--separate", action="store_true", help="let no token see another document than its own")
+    gpt.set_defaults(run=run_gpt)
+    return bert, gpt
+
+
+def add_sequence_arguments(parser: argparse.ArgumentParser, *, sizes: str, published: str) -> None:
+    """Add what all models of sequences of tokens have in common."""
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="token store, see kpt prepare")
     add_out_argument(parser, "the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in that folder, if it was begun")
     add_backend_argument(parser)
     group = parser.add_argument_group("model")
-    group.add_argument(
-        "--size", default="mini", metavar="NAME", help="tiny, mini, small, medium, base or large (default: mini)"
-    )
+    group.add_argument("--size", default="mini", metavar="NAME", help=f"{sizes} (default: mini)")
     group.add_argument(
         "--architecture",
         choices=("modern", "published"),
         default="modern",
-        help="modern: the recipe for small corpora; published: BERT's of 2018 (default: modern)",
+        help=f"modern: the recipe for small corpora; published: {published} (default: modern)",
     )
     group = parser.add_argument_group("training")
     group.add_argument("--steps", type=positive_integer, required=True, metavar="N", help="number of batches")
@@ -60,42 +99,42 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         default="float32",
         help="what is computed in (default: float32)",
     )
-    group.add_argument("--whole-words", action="store_true", help="mask all pieces of a word together")
     group.add_argument(
         "--held-out", type=proportion, default=0.05, metavar="X", help="share of the documents (default: 0.05)"
     )
     group.add_argument("--evaluations", type=positive_integer, default=8, metavar="N", help="on these (default: 8)")
     group.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of all that is random (default: 0)")
-    parser.set_defaults(run=run)
-    return parser
 
 
-def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
+def run_bert(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Train, evaluate and report."""
     load_backend(arguments.backend)
     from kpt.training.bert import BertSettings, pretrain_bert
 
-    settings = BertSettings(
-        size=arguments.size,
-        architecture=arguments.architecture,
-        steps=arguments.steps,
-        batch_size=arguments.batch_size,
-        length=arguments.length,
-        learning_rate=arguments.learning_rate,
-        warmup_steps=arguments.warmup_steps,
-        precision=arguments.precision,
-        whole_words=arguments.whole_words,
-        held_out=arguments.held_out,
-        evaluations=arguments.evaluations,
-        seed=arguments.seed,
-    )
+    settings = BertSettings(**settings_of(arguments), whole_words=arguments.whole_words)
+    return pretrain_bert(arguments.data, arguments.out, settings, **folder_of(arguments))
+
+
+def run_gpt(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
+    """Train, evaluate and report."""
+    load_backend(arguments.backend)
+    from kpt.training.gpt import GptSettings, pretrain_gpt
+
+    settings = GptSettings(**settings_of(arguments), separate=arguments.separate)
+    return pretrain_gpt(arguments.data, arguments.out, settings, **folder_of(arguments))
+
+
+def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what all settings have in common."""
+    return {name: getattr(arguments, name) for name in SETTINGS}
+
+
+def folder_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what is to be done with the run folder.
+
+    Raises:
+        InputError: it holds something that is not to be replaced, or cannot be written.
+    """
     if not arguments.resume:
         check_out(arguments.out, "config.json", overwrite=arguments.overwrite, written_as="kpt-run")
-    return pretrain_bert(
-        arguments.data,
-        arguments.out,
-        settings,
-        resume=arguments.resume,
-        overwrite=arguments.overwrite,
-        progress=True,
-    )
+    return {"resume": arguments.resume, "overwrite": arguments.overwrite, "progress": True}

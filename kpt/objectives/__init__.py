@@ -1,6 +1,7 @@
 """Pre-training objectives and the model that trains them."""
 
 from kpt.objectives.causal_lm import CausalLM
+from kpt.objectives.loss_scores import bits_per_byte, perplexity
 from kpt.objectives.masked_lm import MaskedLM
 from kpt.objectives.next_sentence import NextSentence
 from kpt.objectives.objective import Objective, token_cross_entropy, weighted_mean
@@ -14,6 +15,8 @@ __all__ = [
     "Objective",
     "Pretrainer",
     "Word2Vec",
+    "bits_per_byte",
+    "perplexity",
     "token_cross_entropy",
     "weighted_mean",
 ]

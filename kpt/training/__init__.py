@@ -11,6 +11,7 @@ from kpt.lazy import lazy_names
 
 if TYPE_CHECKING:
     from kpt.training.bert import BertSettings, pretrain_bert
+    from kpt.training.gpt import GptSettings, pretrain_gpt
     from kpt.training.metrics_log import MetricsLog
     from kpt.training.optimizers import (
         adamw,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BertSettings",
     "Checkpoints",
+    "GptSettings",
     "MetricsLog",
     "Pretraining",
     "RunFolder",
@@ -40,6 +42,7 @@ __all__ = [
     "gpt2_optimizer",
     "pretrain",
     "pretrain_bert",
+    "pretrain_gpt",
     "write_report",
 ]
 
@@ -48,6 +51,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "BertSettings": "kpt.training.bert",
         "Checkpoints": "kpt.training.run_folder",
+        "GptSettings": "kpt.training.gpt",
         "MetricsLog": "kpt.training.metrics_log",
         "Pretraining": "kpt.training.pretraining",
         "RunFolder": "kpt.training.run_folder",
@@ -60,6 +64,7 @@ __getattr__, __dir__ = lazy_names(
         "gpt2_optimizer": "kpt.training.optimizers",
         "pretrain": "kpt.training.pretraining",
         "pretrain_bert": "kpt.training.bert",
+        "pretrain_gpt": "kpt.training.gpt",
         "write_report": "kpt.training.report",
     },
 )

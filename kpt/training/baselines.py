@@ -14,7 +14,7 @@ __all__ = ["UnigramBaseline", "token_counts", "unigram_baseline"]
 
 
 class UnigramBaseline(NamedTuple):
-    """What the frequencies of the tokens alone reach on masked tokens.
+    """What the frequencies of the tokens alone reach.
 
     Attributes:
         loss: cross-entropy in nats of predicting each token with its frequency.
@@ -44,14 +44,18 @@ def token_counts(store: TokenStore, *, documents: int = 20_000) -> np.ndarray:
     return counts
 
 
-def unigram_baseline(counts: np.ndarray, batches: Iterable[Mapping[str, np.ndarray]]) -> UnigramBaseline:
-    r"""Score the tokens' frequencies on the masked tokens of batches.
+def unigram_baseline(
+    counts: np.ndarray, batches: Iterable[Mapping[str, np.ndarray]], task: str = "mask"
+) -> UnigramBaseline:
+    r"""Score the tokens' frequencies on the tokens of batches that are to be predicted.
 
     .. math:: L = -\frac{1}{|M|} \sum_{t \in M} \log \frac{c(w_t) + 1}{\sum_v (c(v) + 1)}
 
     Args:
         counts: how often each token stands in the training documents, [vocabulary size].
-        batches: with `mask_labels` and `mask_weights`, as `MaskedLM.corrupt` makes them.
+        batches: with `mask_labels` and `mask_weights`, as `MaskedLM.corrupt` makes them, or `causal_...` as `CausalLM`
+            does.
+        task: `"mask"` or `"causal"`: which of these.
 
     Example:
         >>> batch = {"mask_labels": np.array([[0, 0, 1, 0]]), "mask_weights": np.array([[1.0, 1.0, 1.0, 0.0]])}
@@ -63,7 +67,7 @@ def unigram_baseline(counts: np.ndarray, batches: Iterable[Mapping[str, np.ndarr
     best = int(np.argmax(counts))
     loss = hits = total = 0.0
     for batch in batches:
-        labels, weights = batch["mask_labels"], batch["mask_weights"]
+        labels, weights = batch[f"{task}_labels"], batch[f"{task}_weights"]
         loss -= float((log_frequency[labels] * weights).sum())
         hits += float(((labels == best) * weights).sum())
         total += float(weights.sum())

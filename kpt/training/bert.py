@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log
 from typing import Any, ClassVar
-
-import keras
 
 from kpt.data import Batches, SentencePairs, TokenStore
 from kpt.models import Encoder, bert_config, encoder_config
@@ -114,32 +112,22 @@ class BertPretraining(Pretraining):
 
 
 def pretrain_bert(
-    data: str | os.PathLike[str],
-    out: str | os.PathLike[str],
-    settings: BertSettings,
-    *,
-    resume: bool = False,
-    overwrite: bool = False,
-    progress: bool = False,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
+    data: str | os.PathLike[str], out: str | os.PathLike[str], settings: BertSettings, **options: Any
 ) -> dict[str, Any]:
     """Pre-train an encoder on masked tokens and next sentences, evaluate it on held-out documents, write the report.
 
     Args:
         data: folder of the token store.
         out: the run folder.
-        settings: all else.
-        resume: go on from the newest checkpoint in `out`.
-        overwrite: replace a run that is in `out`.
-        progress: show how far it is on standard error.
-        callbacks: for `fit`, beside those that write the metrics and the checkpoints.
+        settings: of the run.
+        **options: `resume`, `overwrite`, `progress` and `callbacks`, see `kpt.training.pretrain`.
 
     Returns:
         The results by name, `mlm_accuracy_heldout` and others.
 
     Raises:
-        InputError: see `kpt.training.pretraining.pretrain`.
+        InputError: the store is damaged or has too few documents, `out` holds something, or the run to go on with has
+            other settings.
         FloatingPointError: the loss became infinite or not a number.
     """
-    task = BertPretraining(settings)
-    return pretrain(task, data, out, resume=resume, overwrite=overwrite, progress=progress, callbacks=callbacks)
+    return pretrain(BertPretraining(settings), data, out, **options)

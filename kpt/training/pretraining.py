@@ -39,6 +39,8 @@ class Pretraining(ABC):
     """
 
     title: ClassVar[str]
+    #: Documents that evaluation needs; a pair of texts of which one is from elsewhere needs two.
+    least_held_out: ClassVar[int] = 2
 
     def __init__(self, settings: PretrainSettings) -> None:
         self.settings = settings
@@ -99,7 +101,7 @@ def pretrain(
     store = TokenStore.open(data)
     tokenizer = load_tokenizer(store.tokenizer_folder)
     store.check_tokenizer(tokenizer)
-    train, held_out = split(store, settings)
+    train, held_out = split(store, task)
     train_examples, held_out_examples = (task.examples(part) for part in (train, held_out))
     run = open_run(Path(out), tokenizer, config_of(task, store), resume=resume, overwrite=overwrite)
 
@@ -136,17 +138,19 @@ def pretrain(
     return results | {"seconds": round(time.perf_counter() - begin, 1)}
 
 
-def split(store: TokenStore, settings: PretrainSettings) -> tuple[TokenStore, TokenStore]:
+def split(store: TokenStore, task: Pretraining) -> tuple[TokenStore, TokenStore]:
     """Return the documents to train on and those to evaluate on.
 
     Raises:
-        InputError: these are too few for a random next sentence of another document.
+        InputError: these are too few.
     """
+    settings, least = task.settings, task.least_held_out
     train, held_out = store.split(settings.held_out, settings.seed)
-    if held_out.documents < 2:
+    if held_out.documents < least:
         raise InputError(
             f"{100 * settings.held_out:g} % of {store.documents:,} documents leaves {held_out.documents} to evaluate "
-            "on, where 2 are the least; raise --held-out or add documents"
+            f"on, where {least} are the least; raise --held-out, add documents, or prepare "
+            "the text with another --documents"
         )
     return train, held_out
 

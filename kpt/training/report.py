@@ -21,7 +21,7 @@ from kpt.training.report_samples import sample_view
 
 __all__ = ["write_report"]
 
-TITLES = {"masked_lm": "Masked tokens", "next_sentence": "Next sentence"}
+TITLES = {"masked_lm": "Masked tokens", "next_sentence": "Next sentence", "causal_lm": "Next token"}
 SOURCES = ("metrics.jsonl", "config.json", "results.json", "samples.json")
 
 LEGEND = (
@@ -38,7 +38,8 @@ def write_report(run_folder: str | os.PathLike[str], *, title: str | None = None
     Args:
         run_folder: a folder with `metrics.jsonl` and, where they are there already, `config.json` (the settings),
             `results.json` (what came out, and under `baselines` what needs no model) and `samples.json` (see
-            `kpt.training.samples.masked_samples`).
+            `kpt.training.samples.masked_samples`; or texts, each a `prompt` and the `text` that the model goes on
+            with).
         title: the headline; by default what the configuration says was trained.
 
     Returns:
@@ -89,9 +90,11 @@ def view(
         "numbers": _numbers(objectives, train, held_out, baselines),
         "figures": _figures(objectives, train, held_out, baselines, planned),
         "legend": LEGEND,
-        "samples": [sample_view(sample) for sample in samples],
+        "samples": [sample_view(sample) for sample in samples if "pieces" in sample],
+        "texts": [sample for sample in samples if "prompt" in sample],
         "guesses": max(
-            (len(piece["guesses"]) for one in samples for piece in one["pieces"] if "guesses" in piece), default=0
+            (len(piece["guesses"]) for one in samples for piece in one.get("pieces", ()) if "guesses" in piece),
+            default=0,
         ),
         "tables": _tables(results, config),
         "history": _history(held_out, objectives),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kpt.errors import InputError
-from kpt.evaluation import bits_per_byte, perplexity
+from kpt.objectives import bits_per_byte, perplexity
 
 
 def test_a_uniform_model_has_the_size_of_the_vocabulary() -> None:
