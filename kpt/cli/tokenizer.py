@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
-KINDS = ("wordpiece", "bpe", "sentencepiece", "characters")
+KINDS = ("wordpiece", "bpe", "sentencepiece", "characters", "words")
 #: The options, and the kinds that have each.
 OPTIONS = {
-    "vocabulary_size": ("wordpiece", "bpe", "sentencepiece"),
-    "minimum_frequency": ("wordpiece", "bpe", "characters"),
-    "keep_case": ("wordpiece",),
+    "vocabulary_size": ("wordpiece", "bpe", "sentencepiece", "words"),
+    "minimum_frequency": ("wordpiece", "bpe", "characters", "words"),
+    "keep_case": ("wordpiece", "words"),
+    "word_pattern": ("words",),
     "algorithm": ("sentencepiece",),
     "character_coverage": ("sentencepiece",),
     "end_token": ("characters",),
@@ -49,16 +50,26 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         "--vocabulary-size",
         type=positive_integer,
         metavar="N",
-        help="number of pieces, the special ones included (default: 8000); not of characters",
+        help="number of pieces, the special ones included (default: 8000; of words no limit); not of characters",
     )
     parser.add_argument(
         "--minimum-frequency",
         type=positive_integer,
         metavar="N",
-        help="how often two pieces must stand together to be joined (default: 2), or a character must occur to have "
-        "an id (default: 1); not of sentencepiece",
+        help="how often two pieces must stand together to be joined (default: 2), or a character (default: 1) or a "
+        "word (default: 5) must occur to have an id; not of sentencepiece",
     )
-    parser.add_argument("--keep-case", action="store_true", default=None, help="wordpiece: keep upper case and accents")
+    parser.add_argument(
+        "--keep-case",
+        action="store_true",
+        default=None,
+        help="wordpiece, words: keep upper case (and accents, which words keep in any case)",
+    )
+    parser.add_argument(
+        "--word-pattern",
+        metavar="REGEX",
+        help="words: what a word is, such as '[A-Za-z]+' (default: what stands between white space)",
+    )
     parser.add_argument("--algorithm", choices=("unigram", "bpe"), help="sentencepiece: of which (default: unigram)")
     parser.add_argument(
         "--character-coverage",
@@ -107,9 +118,9 @@ def options_of(arguments: argparse.Namespace) -> dict[str, Any]:
         if arguments.kind not in OPTIONS[name]:
             flag = f"--{name.replace('_', '-')}"
             raise InputError(f"{flag} is for --kind {' or '.join(OPTIONS[name])}, not {arguments.kind}; leave it out")
-    if given.pop("keep_case", False):
-        given["lowercase"] = False
-    if arguments.kind in OPTIONS["vocabulary_size"]:
+    if arguments.kind in OPTIONS["keep_case"]:
+        given["lowercase"] = not given.pop("keep_case", False)
+    if arguments.kind in OPTIONS["vocabulary_size"] and arguments.kind != "words":
         given.setdefault("vocabulary_size", 8000)
     return given
 
@@ -126,4 +137,6 @@ def train(
         return text.BytePairTokenizer.train(corpus, progress=progress, **options)
     if kind == "sentencepiece":
         return text.SentencePieceTokenizer.train(corpus, **options)
+    if kind == "words":
+        return text.WordTokenizer.train(corpus, **options)
     return text.CharacterTokenizer.train(corpus, **options)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kpt.training.report import write_report
     from kpt.training.run_folder import Checkpoints, RunFolder
     from kpt.training.schedule import WarmupDecay
+    from kpt.training.word2vec import Word2VecSettings, pretrain_word2vec
 
 __all__ = [
     "BertSettings",
@@ -35,6 +36,7 @@ __all__ = [
     "RunFolder",
     "TrainingProgress",
     "WarmupDecay",
+    "Word2VecSettings",
     "adamw",
     "bert_optimizer",
     "decoder_optimizer",
@@ -43,6 +45,7 @@ __all__ = [
     "pretrain",
     "pretrain_bert",
     "pretrain_gpt",
+    "pretrain_word2vec",
     "write_report",
 ]
 
@@ -57,6 +60,7 @@ __getattr__, __dir__ = lazy_names(
         "RunFolder": "kpt.training.run_folder",
         "TrainingProgress": "kpt.training.progress",
         "WarmupDecay": "kpt.training.schedule",
+        "Word2VecSettings": "kpt.training.word2vec",
         "adamw": "kpt.training.optimizers",
         "bert_optimizer": "kpt.training.optimizers",
         "decoder_optimizer": "kpt.training.optimizers",
@@ -65,6 +69,7 @@ __getattr__, __dir__ = lazy_names(
         "pretrain": "kpt.training.pretraining",
         "pretrain_bert": "kpt.training.bert",
         "pretrain_gpt": "kpt.training.gpt",
+        "pretrain_word2vec": "kpt.training.word2vec",
         "write_report": "kpt.training.report",
     },
 )

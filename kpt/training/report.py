@@ -147,6 +147,9 @@ def _figures(
                     last_step=planned,
                 )
             )
+    if not objectives:  # a model with one loss of its own
+        loss = [_curve(train, "loss", "train"), _curve(held_out, "loss", "heldout")]
+        figures.append(_figure("Loss, nats", loss, form="{:.3g}".format, last_step=planned))
     rate = [_curve(train, "learning_rate", "exact")]
     speed = [_curve(train, "tokens_per_second", "train")]
     figures.append(_figure("Learning rate", rate, form="{:.2g}".format, from_zero=True, last_step=planned))

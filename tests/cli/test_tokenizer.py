@@ -12,6 +12,7 @@ from kpt.text import (
     CharacterTokenizer,
     SentencePieceTokenizer,
     WordPieceTokenizer,
+    WordTokenizer,
     load_tokenizer,
 )
 
@@ -83,15 +84,35 @@ def test_each_kind_is_trained_and_loaded(
 
 
 @pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], ("low,", "lower,", "lowest.", "the", "and", "newest.", "widest")),
+        (["--keep-case", "--word-pattern", "[A-Za-z]+"], ("Low", "The", "and", "lower", "lowest")),
+        (["--minimum-frequency", "6"], ("the",)),
+    ],
+)
+def test_whole_words(words: list[str], expected: tuple[str, ...], text: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "tokenizer")
+    assert main(["tokenizer", "--kind", "words", *words, "--out", out, str(text)]) == 0
+    tokens = WordTokenizer.load(out).vocabulary.tokens[1:]
+    assert set(expected) <= set(tokens) and (words[:1] != ["--minimum-frequency"] or tokens == expected)
+    size = ["--vocabulary-size", "3", "--overwrite"]
+    assert main(["tokenizer", "--kind", "words", *words, *size, "--out", out, str(text)]) == 0
+    assert WordTokenizer.load(out).vocabulary.tokens == ("[UNK]", *tokens[:2])
+
+
+@pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--kind", "bpe", "--keep-case"], "--keep-case is for --kind wordpiece, not bpe; leave it out"),
+        (["--kind", "bpe", "--keep-case"], "--keep-case is for --kind wordpiece or words, not bpe; leave it out"),
         (["--kind", "bpe", "--algorithm", "bpe"], "--algorithm is for --kind sentencepiece, not bpe"),
-        (["--kind", "characters", "--vocabulary-size", "65"], "wordpiece or bpe or sentencepiece, not characters"),
-        (["--kind", "sentencepiece", "--minimum-frequency", "3"], "wordpiece or bpe or characters, not sentencepiece"),
+        (["--kind", "characters", "--vocabulary-size", "65"], "or sentencepiece or words, not characters"),
+        (["--kind", "sentencepiece", "--minimum-frequency", "3"], "or characters or words, not sentencepiece"),
         (["--kind", "sentencepiece", "--character-coverage", "2"], "character_coverage is 2.0"),
         (["--end-token"], "--end-token is for --kind characters, not wordpiece"),
-        (["--kind", "words"], "invalid choice: 'words'"),
+        (["--word-pattern", "[a-z]+"], "--word-pattern is for --kind words, not wordpiece"),
+        (["--kind", "words", "--word-pattern", "["], "is no regular expression"),
+        (["--kind", "letters"], "invalid choice: 'letters'"),
     ],
 )
 def test_options_that_do_not_fit_the_kind(

@@ -1,0 +1,112 @@
+"""`kpt pretrain word2vec`: trains vectors of words on a token store."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+from kpt.cli.arguments import (
+    add_backend_argument,
+    add_out_argument,
+    check_out,
+    positive_integer,
+    positive_number,
+    whole_number,
+)
+from kpt.cli.backend import load_backend
+from kpt.cli.output import Output
+
+__all__ = ["EPILOG", "HELP", "add_arguments", "run"]
+
+HELP = "vectors of words: skip-gram or CBOW with negative sampling"
+EPILOG = "Example: kpt pretrain word2vec --data store --architecture cbow --width 100 --out run"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="token store, see kpt tokenizer --kind words"
+    )
+    add_out_argument(parser, "the run")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in that folder, if it was begun")
+    add_backend_argument(parser)
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--architecture",
+        choices=("skip-gram", "cbow"),
+        default="skip-gram",
+        help="what is predicted: the words around one, or one from those around it (default: skip-gram)",
+    )
+    group.add_argument("--width", type=positive_integer, default=100, metavar="N", help="of a vector (default: 100)")
+    group.add_argument(
+        "--window", type=positive_integer, default=5, metavar="N", help="words on either side at most (default: 5)"
+    )
+    group.add_argument(
+        "--negatives", type=positive_integer, default=5, metavar="N", help="words of noise for each pair (default: 5)"
+    )
+    group = parser.add_argument_group("training")
+    group.add_argument(
+        "--sample",
+        type=number_from_zero,
+        default=1e-3,
+        metavar="X",
+        help="threshold above which a frequent word is left out at random; 0: never (default: 0.001)",
+    )
+    group.add_argument("--epochs", type=positive_integer, default=5, metavar="N", help="over the store (default: 5)")
+    group.add_argument("--batch-size", type=positive_integer, default=1, metavar="N", help="examples (default: 1)")
+    group.add_argument(
+        "--length",
+        type=positive_integer,
+        metavar="N",
+        help="words of an example, a multiple of 16 (default: 2048, fewer where the store is small)",
+    )
+    group.add_argument(
+        "--learning-rate",
+        type=positive_number,
+        metavar="X",
+        help="its first value (default: 0.025 for skip-gram, 0.05 for cbow)",
+    )
+    group.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of all that is random (default: 0)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
+    """Train and report."""
+    load_backend(arguments.backend)
+    from kpt.training.word2vec import Word2VecSettings, pretrain_word2vec
+
+    settings = Word2VecSettings(
+        architecture=arguments.architecture,
+        width=arguments.width,
+        window=arguments.window,
+        negatives=arguments.negatives,
+        sample=arguments.sample,
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        length=arguments.length,
+        learning_rate=arguments.learning_rate,
+        seed=arguments.seed,
+    )
+    if not arguments.resume:
+        check_out(arguments.out, "config.json", overwrite=arguments.overwrite, written_as="kpt-run")
+    return pretrain_word2vec(
+        arguments.data,
+        arguments.out,
+        settings,
+        resume=arguments.resume,
+        overwrite=arguments.overwrite,
+        progress=True,
+    )
+
+
+def number_from_zero(text: str) -> float:
+    """Read a finite number from 0 up."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not (number >= 0 and math.isfinite(number)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
+    return number
