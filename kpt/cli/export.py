@@ -10,6 +10,7 @@ from typing import Any
 from kpt.cli.arguments import positive_integer
 from kpt.cli.backend import load_backend
 from kpt.cli.output import Output
+from kpt.errors import InputError
 
 __all__ = ["add_parser", "run"]
 
@@ -19,8 +20,8 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "export",
         help="export a model for serving",
-        description="Export a model as a SavedModel that takes raw text. It becomes the next version in the folder, "
-        "complete or not at all, so that a server may watch the folder.",
+        description="Export a model as a SavedModel that takes raw text, or word vectors as one that takes words. It "
+        "becomes the next version in the folder, complete or not at all, so that a server may watch the folder.",
         epilog="Example: kpt export --from run --to saved_models/bert",
     )
     parser.add_argument("--from", dest="source", type=Path, required=True, metavar="RUN", help="run folder")
@@ -38,10 +39,17 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Load and export."""
     begin = time.perf_counter()
     load_backend("tensorflow")  # a SavedModel is TensorFlow's, whatever the weights were trained with
-    from kpt.export import saved_model
+    from kpt.export import export_word_vectors, saved_model
     from kpt.training import RunFolder
 
     source = RunFolder(arguments.source)
+    if source.config.get("kind") == "word2vec":
+        from kpt.training.word2vec import run_vectors
+
+        if arguments.length is not None:
+            raise InputError("--length is for models of texts, not for word vectors; leave it out")
+        path = export_word_vectors(run_vectors(source), arguments.to)
+        return {"saved_model": str(path), "step": source.step, "seconds": round(time.perf_counter() - begin, 2)}
     length = arguments.length or source.config.get("training", {}).get("length")
     model = source.load(compile=False)
     path = saved_model(model, source.tokenizer, arguments.to, length=length, top_k=arguments.top_k)

@@ -8,6 +8,8 @@ import pytest
 import kpt.export
 import kpt.training
 from kpt.cli.main import main
+from kpt.text import WordTokenizer
+from kpt.vectors import WordVectors
 
 
 class Run:
@@ -43,6 +45,24 @@ def test_the_arguments_are_passed_on(
     assert main([*words, "--length", "12", "--top-k", "3"]) == 0
     model = ("the model of run", "its tokenizer", tmp_path / "bert")
     assert calls == [(model, {"length": 24, "top_k": 5}), (model, {"length": 12, "top_k": 3})]
+
+
+def test_a_run_of_word2vec_exports_its_vectors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    tokenizer = WordTokenizer.train(["cat dog car"], minimum_frequency=1)
+    run = kpt.training.RunFolder.create(tmp_path / "run", tokenizer, {"kind": "word2vec"})
+    words = ["export", "--from", str(run.path), "--to", str(tmp_path / "words"), "--json"]
+    assert main(words) == 2
+    assert "has no vectors yet" in capfd.readouterr().err
+    WordVectors(["cat", "dog", "car"], [[1, 0], [0.9, 0.1], [0, 1]]).save(run.path / "vectors.safetensors")
+    assert main([*words, "--length", "12"]) == 2
+    assert "--length is for models of texts" in capfd.readouterr().err
+    assert main(words) == 0
+    results = json.loads(capfd.readouterr().out)
+    assert results == {"saved_model": str(tmp_path / "words" / "1"), "step": 0, "seconds": results["seconds"]}
+    assert (tmp_path / "words" / "1" / "assets" / "words.txt").read_text(encoding="utf-8") == "cat\ndog\ncar\n"
 
 
 def test_no_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 def test_help_names_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--help"]) == 0
     text = capsys.readouterr().out
-    for verb in ("demo", "tokenizer", "prepare", "pretrain", "export"):
+    for verb in ("demo", "tokenizer", "prepare", "pretrain", "evaluate", "export"):
         assert f"\n    {verb} " in text
         assert command.main([verb, "--help"]) == 0
         words = capsys.readouterr().out
