@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from kpt.text.corpus import Corpus
     from kpt.text.docstrings import DocumentationCorpus, documentation
     from kpt.text.document import Document
+    from kpt.text.fasta import FastaCorpus
     from kpt.text.phrases import Phrases
     from kpt.text.sentencepiece import SentencePieceTokenizer
     from kpt.text.sentences import split_sentences, whole_document
+    from kpt.text.sessions import Sessions
     from kpt.text.tokenizer import Ragged, Tokenizer, load_tokenizer
     from kpt.text.vocabulary import Vocabulary
     from kpt.text.wordpiece import WordPieceTokenizer
@@ -30,9 +32,11 @@ __all__ = [
     "Corpus",
     "Document",
     "DocumentationCorpus",
+    "FastaCorpus",
     "Phrases",
     "Ragged",
     "SentencePieceTokenizer",
+    "Sessions",
     "Tokenizer",
     "Vocabulary",
     "WordPieceTokenizer",
@@ -52,9 +56,11 @@ __getattr__, __dir__ = lazy_names(
         "Corpus": "kpt.text.corpus",
         "Document": "kpt.text.document",
         "DocumentationCorpus": "kpt.text.docstrings",
+        "FastaCorpus": "kpt.text.fasta",
         "Phrases": "kpt.text.phrases",
         "Ragged": "kpt.text.tokenizer",
         "SentencePieceTokenizer": "kpt.text.sentencepiece",
+        "Sessions": "kpt.text.sessions",
         "Tokenizer": "kpt.text.tokenizer",
         "Vocabulary": "kpt.text.vocabulary",
         "WordPieceTokenizer": "kpt.text.wordpiece",

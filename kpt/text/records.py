@@ -58,10 +58,10 @@ def read_jsonl(
         >>> next(read_jsonl(blocks, "a.jsonl", Fields(), Counter()))
         Document(text='It rained.', label='1', id=None, source='a.jsonl', position=1)
     """
-    for line, content in enumerate(_lines(blocks, source, first_line), first_line):
+    for line, content in enumerate(lines_of(blocks, source, first_line), first_line):
         if content and not content.isspace():
             where = f"{source}, line {line}"
-            record = _parse(content, where)
+            record = parse_object(content, where)
             text = _text(record, fields, where)
             if "\\" in content:
                 text = _settle(text, problems)
@@ -95,7 +95,7 @@ def read_table(
     """
     if csv.field_size_limit() < MAXIMUM_RECORD:
         csv.field_size_limit(MAXIMUM_RECORD)
-    lines = (line + "\n" for line in _lines(blocks, source, 1))
+    lines = (line + "\n" for line in lines_of(blocks, source, 1))
     quoted = separator == ","
     rows = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=True)
     header: list[str] = []
@@ -124,7 +124,12 @@ def read_table(
         raise InputError(f"{source}, line {following}: the record is malformed ({error}); mend its quotes") from error
 
 
-def _lines(blocks: Iterable[str], source: str, first_line: int) -> Iterator[str]:
+def lines_of(blocks: Iterable[str], source: str, first_line: int) -> Iterator[str]:
+    """Yield the lines of a text that comes in pieces of any size.
+
+    Raises:
+        InputError: A line is too long.
+    """
     carry: list[str] = []
     size, line = 0, first_line
     for block in blocks:
@@ -143,7 +148,12 @@ def _lines(blocks: Iterable[str], source: str, first_line: int) -> Iterator[str]
         yield "".join(carry)
 
 
-def _parse(content: str, where: str) -> dict[str, Any]:
+def parse_object(content: str, where: str) -> dict[str, Any]:
+    """Return the JSON object of a line.
+
+    Raises:
+        InputError: It has none.
+    """
     try:
         record = json.loads(content)
     except json.JSONDecodeError as error:
