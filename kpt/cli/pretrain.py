@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kpt.cli import pretrain_word2vec
 from kpt.cli.arguments import (
     add_backend_argument,
     add_out_argument,
@@ -66,7 +67,12 @@ def add_parser(verbs: Any) -> Sequence[argparse.ArgumentParser]:
     add_sequence_arguments(gpt, sizes="tiny, mini, small, medium, large or xl", published="GPT-2's of 2019")
     gpt.add_argument("--separate", action="store_true", help="let no token see another document than its own")
     gpt.set_defaults(run=run_gpt)
-    return bert, gpt
+
+    word2vec: argparse.ArgumentParser = models.add_parser(
+        "word2vec", help=pretrain_word2vec.HELP, description="Train vectors of words.", epilog=pretrain_word2vec.EPILOG
+    )
+    pretrain_word2vec.add_arguments(word2vec)
+    return bert, gpt, word2vec
 
 
 def add_sequence_arguments(parser: argparse.ArgumentParser, *, sizes: str, published: str) -> None:
