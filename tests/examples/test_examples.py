@@ -34,6 +34,11 @@ ARGUMENTS = {
     "07_query": "",
 }
 ORDER = tuple(ARGUMENTS)
+#: The examples of other symbols than words, each by itself.
+SYMBOLS = {
+    "08_items": "--departments 4 --items 12 --sessions 800 --width 16 --epochs 4",
+    "09_dna": "--families 4 --motifs 12 --genes 200 --width 16 --epochs 4",
+}
 
 
 def run(folder: Path, *words: str, path: Path = ROOT) -> str:
@@ -68,7 +73,7 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Flow:
 
 
 def test_every_example_is_run_here() -> None:
-    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == ["00_ten_lines", *ORDER]
+    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == ["00_ten_lines", *ORDER, *SYMBOLS]
 
 
 def test_ten_lines_from_text_to_a_served_model(tmp_path: Path) -> None:
@@ -150,3 +155,11 @@ def test_query_without_kpt_and_keras(flow: Flow) -> None:
     assert all(line.count("%") == 5 for line in lines[:2])
     assert all(re.search(r"-> follows: \d+%$", line) for line in lines[2:4])
     assert re.fullmatch(r"128 values a text; cosine of the two texts: -?[01]\.\d\d", lines[4])
+
+
+@pytest.mark.parametrize("name", SYMBOLS)
+def test_the_neighbours_of_symbols_are_from_their_own_cluster(name: str, tmp_path: Path) -> None:
+    lines = run(tmp_path, str(EXAMPLES / f"{name}.py"), *SYMBOLS[name].split()).splitlines()
+    count = re.fullmatch(r"48 (?:items|motifs); (\S+)% of their ten nearest are from their own \w+", lines[-1])
+    assert count and float(count[1]) >= 95, lines
+    assert len(lines) == 4
