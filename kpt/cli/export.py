@@ -29,7 +29,12 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--to", type=Path, required=True, metavar="DIR", help="the model's folder, which gets a version"
     )
-    parser.add_argument("--length", type=positive_integer, metavar="N", help="tokens at most (default: as trained)")
+    parser.add_argument(
+        "--length",
+        type=positive_integer,
+        metavar="N",
+        help="tokens at most (default: as trained; for a model that generates, all of its positions)",
+    )
     parser.add_argument("--top-k", type=positive_integer, default=5, metavar="N", help="guesses a mask (default: 5)")
     parser.set_defaults(run=run)
     return parser
@@ -39,7 +44,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Load and export."""
     begin = time.perf_counter()
     load_backend("tensorflow")  # a SavedModel is TensorFlow's, whatever the weights were trained with
-    from kpt.export import export_word_vectors, saved_model
+    from kpt.export import export_word_vectors, generates, saved_model
     from kpt.training import RunFolder
 
     source = RunFolder(arguments.source)
@@ -50,7 +55,9 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
             raise InputError("--length is for models of texts, not for word vectors; leave it out")
         path = export_word_vectors(run_vectors(source), arguments.to)
         return {"saved_model": str(path), "step": source.step, "seconds": round(time.perf_counter() - begin, 2)}
-    length = arguments.length or source.config.get("training", {}).get("length")
     model = source.load(compile=False)
+    length = arguments.length
+    if length is None and not generates(model):
+        length = source.config.get("training", {}).get("length")
     path = saved_model(model, source.tokenizer, arguments.to, length=length, top_k=arguments.top_k)
     return {"saved_model": str(path), "step": source.step, "seconds": round(time.perf_counter() - begin, 2)}

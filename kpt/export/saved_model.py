@@ -5,20 +5,25 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import kpt
 from kpt.errors import InputError
 from kpt.export.versions import version_folder
 from kpt.files import atomic_folder, check_writable_folder, write_json
+from kpt.text import BytePairTokenizer, CharacterTokenizer
 
 if TYPE_CHECKING:
     from kpt.objectives import Pretrainer
     from kpt.text import Tokenizer
 
-__all__ = ["saved_model"]
+__all__ = ["generates", "saved_model"]
 
 SHORTEST = 5  # [CLS] a [SEP] b [SEP]
+SHORTEST_CAUSAL = 2  # a prompt and a token after it
+
+# What works with the operations of TensorFlow alone.
+WITHOUT_TEXT = (BytePairTokenizer, CharacterTokenizer)
 
 
 def saved_model(
@@ -32,11 +37,11 @@ def saved_model(
 ) -> Path:
     """Write a model, with its tokenizer in the graph, as the next version in a folder that TensorFlow Serving serves.
 
-    To be loaded the SavedModel needs tensorflow and tensorflow_text; nothing in it is Keras's or kpt's. The version
-    appears complete or not at all, and none is ever replaced. A model on JAX or PyTorch is exported by a process of its
-    own on TensorFlow.
+    To be loaded the SavedModel needs tensorflow and, for WordPiece and SentencePiece, tensorflow_text; nothing in it is
+    Keras's or kpt's. The version appears complete or not at all, and none is ever replaced. A model on JAX or PyTorch
+    is exported by a process of its own on TensorFlow.
 
-    Signatures, each for any number of texts n; every output has n rows:
+    Each signature takes any number of texts n; every output has n rows. Those of an encoder:
 
     - `serving_default`: `texts` string [n] to `pooled` float32 [n, width] (if the model has a pooler) and `mean`
       float32 [n, width], the mean of the vectors of all tokens, [CLS] and [SEP] included.
@@ -51,12 +56,28 @@ def saved_model(
     Text is tokenized as in training. What is over the length is cut: the end of a single text (masks in it are not
     counted), and of a pair the end of whichever is longer, token by token. Batches are padded to their longest text.
 
+    A model with `CausalLM` has these instead:
+
+    - `serving_default` generates: `prompts` string [n], `max_new_tokens` int32, `temperature` float32 (0: the most
+      probable token), `top_k` int32 (0: all tokens), `top_p` float32 (1: all tokens) and `seed` int32 to `texts` string
+      [n], what `kpt.generate` gives for the same arguments: without the prompt, up to the end of text. The five
+      settings have one value for all prompts: a scalar, or the same value for each, as TensorFlow Serving's `instances`
+      have it. An empty prompt is the beginning of a text. The texts are valid UTF-8, U+FFFD for any other byte.
+    - `score`: `texts` string [n] to `log_likelihood` float32 [n], in nats, and `token_count` int32 [n], as
+      `kpt.generation.score` has them.
+    - `zero_shot`: `texts` string [n], `labels` string [m] and `template` string, such as "{text} {label}", to
+      `probabilities` float32 [n, m], as `kpt.generation.zero_shot` has them by default.
+
+    An input out of its range is an InvalidArgumentError that says so, and so is a text over the length: nothing is cut,
+    as that would change what is asked.
+
     Args:
         pretrainer: the model.
         tokenizer: the tokenizer that it was trained with.
         folder: the model's folder, such as `saved_models/bert`; made if it is missing.
-        length: tokens of a sequence at most, special tokens included; by default the model's maximum length.
-        top_k: guesses for each mask.
+        length: tokens of a sequence at most, special tokens included, and prompt and text together; by default the
+            model's maximum length.
+        top_k: guesses for each mask; a model with `CausalLM` makes none.
         version: number of the version; by default 1 more than the highest.
 
     Returns:
@@ -70,7 +91,8 @@ def saved_model(
         >>> kpt.export.saved_model(pretrainer, tokenizer, "saved_models/bert")  # doctest: +SKIP
         PosixPath('saved_models/bert/1')
     """
-    length = check_length(pretrainer.backbone, length)
+    causal = generates(pretrainer)
+    length = check_length(pretrainer.backbone, length, SHORTEST_CAUSAL if causal else SHORTEST)
     if top_k < 1:
         raise InputError(f"top_k is {top_k}; give 1 or more guesses for a mask")
     vocabulary_size = pretrainer.backbone.vocabulary_size
@@ -79,7 +101,7 @@ def saved_model(
             f"the tokenizer has {tokenizer.vocabulary.size} pieces and the model {vocabulary_size}; "
             "give the tokenizer that the model was trained with"
         )
-    for module in ("tensorflow", "tensorflow_text"):
+    for module in ("tensorflow", *(() if isinstance(tokenizer, WITHOUT_TEXT) else ("tensorflow_text",))):
         if find_spec(module) is None:
             raise InputError(f"a SavedModel is written by TensorFlow, and {module} is not installed; install it")
     target = version_folder(folder, version)
@@ -94,9 +116,16 @@ def saved_model(
 
     import tensorflow as tf
 
-    from kpt.export.signatures import ServedModel
+    served: Any
+    if causal:
+        from kpt.export.causal_signatures import ServedDecoder
 
-    served = ServedModel(pretrainer, tokenizer, length, top_k)
+        served, notes = ServedDecoder(pretrainer, tokenizer, length), {}
+    else:
+        from kpt.export.encoder_signatures import ServedEncoder
+
+        served = ServedEncoder(pretrainer, tokenizer, length, top_k)
+        notes = {"top_k": top_k, "mask": tokenizer.vocabulary.tokens[tokenizer.vocabulary.mask_id]}
     with atomic_folder(target) as temporary:
         tf.saved_model.save(served, os.fspath(temporary), signatures=served.functions)
         (temporary / "assets.extra").mkdir()
@@ -108,26 +137,41 @@ def saved_model(
                 "vocabulary_size": vocabulary_size,
                 "width": pretrainer.backbone.width,
                 "length": length,
-                "top_k": top_k,
-                "mask": tokenizer.vocabulary.tokens[tokenizer.vocabulary.mask_id],
+                **notes,
                 "tokenizer": {"fingerprint": tokenizer.fingerprint, **tokenizer.options},
             },
         )
     return target
 
 
-def check_length(backbone: object, length: int | None) -> int:
+def generates(model: Any) -> bool:
+    """Return whether a model is exported as one that generates text: one with the objective `CausalLM`.
+
+    Args:
+        model: a `Pretrainer`.
+    """
+    from kpt.objectives import CausalLM
+
+    return any(isinstance(objective, CausalLM) for objective in model.objectives)
+
+
+def check_length(backbone: object, length: int | None, shortest: int) -> int:
     """Return the length to export, by default the model's.
 
+    Args:
+        backbone: the model.
+        length: what was asked for.
+        shortest: what it must be at least.
+
     Raises:
-        InputError: the length is too short for a pair of texts or over the model's, or the model does not say its own.
+        InputError: the length is under the shortest or over the model's, or the model does not say its own.
     """
     longest: int | None = getattr(backbone, "maximum_length", None)
     if length is None:
         if longest is None:
             raise InputError("the model has no maximum_length; give the length to export it with")
         return longest
-    if length < SHORTEST or (longest is not None and length > longest):
+    if length < shortest or (longest is not None and length > longest):
         limit = "" if longest is None else f" and at most the model's {longest}"
-        raise InputError(f"length is {length}; give at least {SHORTEST}{limit}")
+        raise InputError(f"length is {length}; give at least {shortest}{limit}")
     return length

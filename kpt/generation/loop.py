@@ -49,14 +49,14 @@ class State(NamedTuple):
     cache: Any
 
 
-def prefill(decoder: Any, prompts: Any, starts: Any, length: int) -> State:
+def prefill(decoder: Any, prompts: Any, starts: Any, length: Any) -> State:
     """Read prompts into a new cache, all tokens but the last of each, which the first step of the loop reads.
 
     Args:
         decoder: The model.
         prompts: int32 `[batch, prompt length]`, two or more columns.
         starts: int32 `[batch]`, the slot of the first token of each row.
-        length: Number of slots, from the prompt length up.
+        length: Number of slots, from the prompt length up; where it is a tensor, the model's positions are the most.
 
     Returns:
         The state before the first step.
@@ -76,7 +76,7 @@ def prefill(decoder: Any, prompts: Any, starts: Any, length: int) -> State:
     return State(ops.cast(size - 1, "int32"), token_ids, counts, counts > 0, outputs["cache"])
 
 
-def _empty_cache(decoder: Any, batch: Any, length: int) -> Any:
+def _empty_cache(decoder: Any, batch: Any, length: Any) -> Any:
     """An empty cache, which with padding before short prompts may have more slots than the model has positions."""
     longest = decoder.maximum_length
     if not isinstance(length, int) or length <= longest:
@@ -85,7 +85,7 @@ def _empty_cache(decoder: Any, batch: Any, length: int) -> Any:
     return keras.tree.map_structure(lambda leaf: ops.pad(leaf, rest), decoder.empty_cache(batch, longest))
 
 
-def used_slots(starts: Any, length: int) -> Any:
+def used_slots(starts: Any, length: Any) -> Any:
     """Return which slots are not padding: booleans `[batch, length]`; causality takes care of those still empty."""
     return ops.arange(length, dtype="int32")[None, :] >= starts[:, None]
 

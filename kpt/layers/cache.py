@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
 from keras import ops
 
-__all__ = ["empty_cache", "visible_slots", "write_cache"]
+__all__ = ["empty_cache", "visible_slots", "write_cache", "written_by_selection"]
+
+_BY_SELECTION: ContextVar[bool] = ContextVar("by_selection", default=False)
+
+
+@contextmanager
+def written_by_selection() -> Iterator[None]:
+    """Within it, `write_cache` chooses for each slot between old and new, instead of updating a slice.
+
+    On TensorFlow the update of a slice is an operation of XLA's, which a graph for TensorFlow Serving must not have. A
+    selection copies the cache; attention reads all of it in each step anyway.
+    """
+    token = _BY_SELECTION.set(True)
+    try:
+        yield
+    finally:
+        _BY_SELECTION.reset(token)
 
 
 def empty_cache(batch: int, key_value_heads: int, length: int, depth: int, dtype: str) -> tuple[Any, Any]:
@@ -46,11 +65,23 @@ def write_cache(cache: Any, new: Any, index: Any) -> Any:
     new = ops.cast(ops.transpose(new, (0, 2, 1, 3)), cache.dtype)
     if keras.backend.backend() == "torch" and not new.requires_grad:
         return cache.index_copy_(2, ops.cast(index + ops.arange(new.shape[2]), "int64"), new)
+    if _BY_SELECTION.get():
+        return _selected(cache, new, index)
     zero = ops.zeros((), dtype="int32")
     return ops.slice_update(cache, [zero, zero, ops.cast(index, "int32"), zero], new)
 
 
-def visible_slots(length: int, tokens: Any, index: Any, key_mask: Any = None) -> Any:
+def _selected(cache: Any, new: Any, index: Any) -> Any:
+    """The cache with new keys `[batch, key_value_heads, tokens, depth]` in the slots from `index` on."""
+    tokens = ops.shape(new)[2]
+    offset = ops.arange(ops.shape(cache)[2], dtype="int32") - ops.cast(index, "int32")
+    inside = ops.logical_and(offset >= 0, offset < tokens)[:, None]
+    if new.shape[2] != 1:  # one token is for every slot
+        new = ops.take(new, ops.clip(offset, 0, tokens - 1), axis=2)
+    return ops.where(inside, new, cache)
+
+
+def visible_slots(length: Any, tokens: Any, index: Any, key_mask: Any = None) -> Any:
     """Return which slots of a cache each new token attends to: its own and those before it that hold a token.
 
     Args:

@@ -190,7 +190,7 @@ class Decoder(keras.Model):
             x = x * self.width**0.5
         mask = None
         if cache is not None:
-            length, cache_length = ops.shape(token_ids)[1], cache[0][0].shape[2]
+            length, cache_length = ops.shape(token_ids)[1], ops.shape(cache[0][0])[2]
             if isinstance(cache_index, int) and cache_index == 0:
                 mask = None if key_mask is None else key_mask[:, :length]
             else:
@@ -240,12 +240,12 @@ class Decoder(keras.Model):
         """
         return self.token_embedding(sequence, reverse=True)
 
-    def empty_cache(self, batch: int, length: int) -> tuple[tuple[Any, Any], ...]:
+    def empty_cache(self, batch: Any, length: Any) -> tuple[tuple[Any, Any], ...]:
         """Return a cache that holds nothing yet, to be given to `call`.
 
         Args:
             batch: Number of sequences.
-            length: Number of slots, one for each token.
+            length: Number of slots, one for each token. Both may be scalar tensors; the length is then not checked.
 
         Returns:
             For each block its keys and values in the compute dtype, `[batch, key_value_heads, length, depth of a
@@ -254,7 +254,7 @@ class Decoder(keras.Model):
         Raises:
             InputError: If there are more slots than the model has positions.
         """
-        if length > self.maximum_length:
+        if isinstance(length, int) and length > self.maximum_length:
             raise InputError(
                 f"A cache of {length} tokens is longer than the model's {self.maximum_length} positions; "
                 "generate fewer tokens or build the model with a larger maximum_length."

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import kpt.export
 import kpt.training
 from kpt.cli.main import main
+from kpt.objectives import CausalLM, MaskedLM
 from kpt.text import WordTokenizer
 from kpt.vectors import WordVectors
 
@@ -22,8 +25,9 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def load(self, compile: bool) -> str:
-        return f"the model of {self.path.name}"
+    def load(self, compile: bool) -> Any:
+        objectives = [CausalLM()] if self.path.name == "gpt" else [MaskedLM()]
+        return SimpleNamespace(name=f"the model of {self.path.name}", objectives=objectives)
 
 
 def test_the_arguments_are_passed_on(
@@ -31,8 +35,8 @@ def test_the_arguments_are_passed_on(
 ) -> None:
     calls = []
 
-    def saved_model(*words: object, **options: object) -> Path:
-        calls.append((words, options))
+    def saved_model(model: Any, *words: object, **options: object) -> Path:
+        calls.append(((model.name, *words), options))
         return tmp_path / "bert" / "1"
 
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
@@ -45,6 +49,11 @@ def test_the_arguments_are_passed_on(
     assert main([*words, "--length", "12", "--top-k", "3"]) == 0
     model = ("the model of run", "its tokenizer", tmp_path / "bert")
     assert calls == [(model, {"length": 24, "top_k": 5}), (model, {"length": 12, "top_k": 3})]
+    calls.clear()
+    words[2] = "gpt"
+    assert main(words) == 0
+    assert main([*words, "--length", "12"]) == 0
+    assert [options["length"] for _, options in calls] == [None, 12]
 
 
 def test_a_run_of_word2vec_exports_its_vectors(

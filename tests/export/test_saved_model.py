@@ -40,7 +40,7 @@ def instead_of_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
             super().__init__()
             self.functions: dict[str, Any] = {}
 
-    monkeypatch.setattr("kpt.export.signatures.ServedModel", Nothing)
+    monkeypatch.setattr("kpt.export.encoder_signatures.ServedEncoder", Nothing)
 
 
 def test_a_loaded_model_serves_what_the_model_predicts(exported: Path, pretrainer: Any, tokenizer: Any) -> None:

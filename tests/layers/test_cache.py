@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
+from typing import Any
+
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
-from kpt.layers import empty_cache, visible_slots, write_cache
+from kpt.layers import empty_cache, visible_slots, write_cache, written_by_selection
 from tests.numbers import array, normal
 
 
@@ -15,11 +19,13 @@ def test_an_empty_cache() -> None:
     assert not array(keys).any() and not array(values).any()
 
 
-def test_what_is_written_stands_at_its_slots() -> None:
+@pytest.mark.parametrize("how", [nullcontext, written_by_selection])
+def test_what_is_written_stands_at_its_slots(how: Any) -> None:
     cache, _ = empty_cache(2, 3, 5, 4, "float32")
     first, second = normal(2, 2, 3, 4, seed=1), normal(2, 1, 3, 4, seed=2)
-    cache = write_cache(cache, ops.convert_to_tensor(first), 1)
-    cache = write_cache(cache, ops.convert_to_tensor(second), ops.convert_to_tensor(4))
+    with how():
+        cache = write_cache(cache, ops.convert_to_tensor(first), 1)
+        cache = write_cache(cache, ops.convert_to_tensor(second), ops.convert_to_tensor(4))
     nothing = np.zeros((2, 1, 3, 4), np.float32)
     expected = np.concatenate([nothing, first, nothing, second], axis=1).transpose(0, 2, 1, 3)
     np.testing.assert_array_equal(array(cache), expected)

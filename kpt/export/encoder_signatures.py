@@ -12,10 +12,10 @@ from kpt.export.sequences import pair_sequences, single_sequences
 from kpt.objectives import MaskedLM, NextSentence, Objective, Pretrainer
 from kpt.text import Tokenizer, Vocabulary, WordPieceTokenizer
 
-__all__ = ["ServedModel"]
+__all__ = ["ServedEncoder"]
 
 
-class ServedModel(tf.Module):
+class ServedEncoder(tf.Module):
     """A pre-trained model behind its tokenizer; what it tracks is what a SavedModel of it holds.
 
     Args:

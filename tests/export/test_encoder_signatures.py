@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kpt.export.signatures import ServedModel
+from kpt.export.encoder_signatures import ServedEncoder
 from kpt.objectives import MaskedLM, NextSentence
 from tests.export.reference import HOSTILE, assert_served, tiny_pretrainer, tiny_tokenizer
 
@@ -25,11 +25,11 @@ def pretrainer() -> Any:
 
 
 @pytest.fixture(scope="module")
-def served(pretrainer: Any, tokenizer: Any) -> ServedModel:
-    return ServedModel(pretrainer, tokenizer, LENGTH, top_k=5)
+def served(pretrainer: Any, tokenizer: Any) -> ServedEncoder:
+    return ServedEncoder(pretrainer, tokenizer, LENGTH, top_k=5)
 
 
-def call(served: ServedModel, texts: list[Any]) -> dict[str, dict[str, np.ndarray]]:
+def call(served: ServedEncoder, texts: list[Any]) -> dict[str, dict[str, np.ndarray]]:
     inputs = {"texts": tf.constant(texts, tf.string)}
     pair = {"first": tf.constant(texts, tf.string), "second": tf.constant(texts[::-1], tf.string)}
     return {
@@ -38,11 +38,11 @@ def call(served: ServedModel, texts: list[Any]) -> dict[str, dict[str, np.ndarra
     }
 
 
-def test_outputs_are_the_models_own(served: ServedModel, pretrainer: Any, tokenizer: Any) -> None:
+def test_outputs_are_the_models_own(served: ServedEncoder, pretrainer: Any, tokenizer: Any) -> None:
     assert_served(call(served, HOSTILE), pretrainer, tokenizer, HOSTILE, LENGTH)
 
 
-def test_a_row_does_not_depend_on_its_batch_nor_on_chance(served: ServedModel) -> None:
+def test_a_row_does_not_depend_on_its_batch_nor_on_chance(served: ServedEncoder) -> None:
     together = call(served, HOSTILE)
     for row in (0, 3, 15):
         alone = call(served, [HOSTILE[row]])
@@ -59,7 +59,7 @@ def test_a_row_does_not_depend_on_its_batch_nor_on_chance(served: ServedModel) -
     np.testing.assert_array_equal(again["serving_default"]["pooled"], together["serving_default"]["pooled"])
 
 
-def test_shapes_keep_the_batch(served: ServedModel) -> None:
+def test_shapes_keep_the_batch(served: ServedEncoder) -> None:
     def shapes(texts: list[str]) -> dict[str, dict[str, tuple[int, ...]]]:
         return {
             name: {key: value.shape for key, value in results.items()} for name, results in call(served, texts).items()
@@ -75,18 +75,18 @@ def test_shapes_keep_the_batch(served: ServedModel) -> None:
         }
 
 
-def test_masks_beyond_the_length_are_not_counted(served: ServedModel) -> None:
+def test_masks_beyond_the_length_are_not_counted(served: ServedEncoder) -> None:
     texts = ["the " * 21 + "[MASK]", "the " * 22 + "[MASK]"]
     assert call(served, texts)["fill_mask"]["mask_count"].tolist() == [1, 0]
 
 
-def test_invalid_utf8_is_served_as_text_without_it(served: ServedModel) -> None:
+def test_invalid_utf8_is_served_as_text_without_it(served: ServedEncoder) -> None:
     outputs = call(served, [b"the \xff\xfe cat \xc3", b"the cat"])["serving_default"]["mean"]
     np.testing.assert_array_equal(outputs[0], outputs[1])
 
 
 def test_there_are_at_most_as_many_guesses_as_pieces(tokenizer: Any) -> None:
-    served = ServedModel(tiny_pretrainer([MaskedLM()]), tokenizer, LENGTH, top_k=1000)
+    served = ServedEncoder(tiny_pretrainer([MaskedLM()]), tokenizer, LENGTH, top_k=1000)
     assert list(served.functions) == ["serving_default", "fill_mask"]
     probabilities = call(served, ["[MASK]"])["fill_mask"]["probabilities"]
     assert probabilities.shape == (1, 1, 60)
@@ -94,9 +94,9 @@ def test_there_are_at_most_as_many_guesses_as_pieces(tokenizer: Any) -> None:
 
 
 def test_only_what_the_model_has_is_served(tokenizer: Any) -> None:
-    served = ServedModel(tiny_pretrainer([NextSentence()]), tokenizer, LENGTH, top_k=5)
+    served = ServedEncoder(tiny_pretrainer([NextSentence()]), tokenizer, LENGTH, top_k=5)
     assert list(served.functions) == ["serving_default", "next_sentence"]
-    bare = ServedModel(tiny_pretrainer([MaskedLM()], pooler=False, segments=0), tokenizer, LENGTH, top_k=5)
+    bare = ServedEncoder(tiny_pretrainer([MaskedLM()], pooler=False, segments=0), tokenizer, LENGTH, top_k=5)
     assert list(bare.functions["serving_default"].structured_outputs) == ["mean"]
 
 
@@ -104,7 +104,7 @@ def test_a_modern_encoder_in_lower_precision_gives_float32(tokenizer: Any) -> No
     policy = keras.dtype_policies.get("mixed_bfloat16")
     heads = [MaskedLM(dtype=policy), NextSentence(dtype=policy)]
     modern = tiny_pretrainer(heads, positions="rotary", norm_first=True, dtype="mixed_bfloat16")
-    outputs = call(ServedModel(modern, tokenizer, LENGTH, top_k=3), ["the [MASK] sat", ""])
+    outputs = call(ServedEncoder(modern, tokenizer, LENGTH, top_k=3), ["the [MASK] sat", ""])
     floats = [outputs["serving_default"]["mean"], outputs["serving_default"]["pooled"]]
     floats += [outputs["fill_mask"]["probabilities"], outputs["next_sentence"]["probability"]]
     assert all(values.dtype == np.float32 and np.isfinite(values).all() for values in floats)
