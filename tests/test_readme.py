@@ -81,7 +81,7 @@ def test_the_command_line_from_text_to_an_answer(
     verbs = commands("kpt ")
     assert [words[0] for words in verbs] == [
         *("tokenizer", "prepare", "pretrain", "pretrain", "export"),
-        *("tokenizer", "prepare", "pretrain", "generate"),
+        *("tokenizer", "prepare", "pretrain", "generate", "export"),
         *("tokenizer", "prepare", "pretrain"),
     ]
     for words in verbs:
