@@ -112,7 +112,7 @@ def test_a_run_is_replaced_on_demand(store: TokenStore, tmp_path: Path) -> None:
 
 def test_too_few_documents_to_evaluate_on(store: TokenStore, tmp_path: Path) -> None:
     share = 1 / store.documents
-    with pytest.raises(InputError, match=r"% of \d+ documents leaves 1 to evaluate on, .*; raise --held-out or add"):
+    with pytest.raises(InputError, match=r"% of \d+ documents leaves 1 to evaluate on, .*; raise --held-out, add"):
         pretrain_bert(store.folder, tmp_path / "run", BertSettings(steps=5, **{**SMALL, "held_out": share}))
     assert not (tmp_path / "run").exists()
 
