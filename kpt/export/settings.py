@@ -37,7 +37,7 @@ def setting(value: tf.Tensor, name: str) -> tf.Tensor:
         InvalidArgumentError: (in the graph) there is no value, or several that differ.
 
     Example:
-        >>> setting(tf.constant([3, 3]), "top_k").numpy()
+        >>> int(setting(tf.constant([3, 3]), "top_k"))
         3
     """
     flat = tf.reshape(value, [-1])

@@ -31,11 +31,13 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 def test_help_names_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--help"]) == 0
     text = capsys.readouterr().out
-    for verb in ("demo", "tokenizer", "prepare", "pretrain", "evaluate", "export"):
-        assert f"\n    {verb} " in text
-        assert command.main([verb, "--help"]) == 0
+    verbs = ("demo", "tokenizer", "prepare", "pretrain", "evaluate", "generate", "export")
+    assert all(f"\n    {verb} " in text for verb in verbs)
+    models = [["pretrain", model] for model in ("bert", "gpt", "word2vec")]
+    for called in [*([verb] for verb in verbs if verb != "pretrain"), *models]:
+        assert command.main([*called, "--help"]) == 0
         words = capsys.readouterr().out
-        assert f"usage: kpt {verb}" in words
+        assert f"usage: kpt {' '.join(called)}" in words
         assert "--json" in words and "--traceback" in words
 
 
@@ -55,7 +57,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (
             ["pretrain", "bert", "--data", "store", "--out", "run", "--steps", "0"],
-            "kpt pretrain: --steps: '0' is not a whole number from 1 up; see kpt pretrain --help",
+            "kpt pretrain bert: --steps: '0' is not a whole number from 1 up; see kpt pretrain bert --help",
         ),
         (["pretrain", "gpt9", "--steps", "1"], "kpt pretrain: objective: invalid choice: 'gpt9'"),
     ],

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_text  # noqa: F401 - registers the operations of the tokenizer
 
 import kpt
 from kpt.export.tensorflow_process import export_in_process, read_model, write_model
