@@ -22,6 +22,8 @@ from kpt.errors import InputError
 if sys.platform != "win32":
     import fcntl
 
+# How many characters `tempfile` draws for a name.
+_RANDOM_CHARACTERS = 8
 _PARTIAL = ".partial"
 _REPLACED = ".replaced"
 
@@ -138,7 +140,7 @@ def _check_free(target: Path, overwrite: bool) -> None:
 
 def _restore_replaced(target: Path) -> None:
     """Put back, or remove, what a killed replacement had moved aside."""
-    for old in sorted(target.parent.glob(f".{_escape(target.name)}.*{_REPLACED}")):
+    for old in _leftovers(target, _REPLACED):
         if not _is_held(old.with_name(old.name.removesuffix(_REPLACED) + _PARTIAL)):
             if target.exists():
                 shutil.rmtree(old, ignore_errors=True)
@@ -147,13 +149,18 @@ def _restore_replaced(target: Path) -> None:
 
 
 def _remove_stale(target: Path) -> None:
-    for stale in target.parent.glob(f".{_escape(target.name)}.*{_PARTIAL}"):
+    for stale in _leftovers(target, _PARTIAL):
         if _is_held(stale):
             continue
         if stale.is_dir():
             shutil.rmtree(stale, ignore_errors=True)
         else:
             stale.unlink(missing_ok=True)
+
+
+def _leftovers(target: Path, ending: str) -> list[Path]:
+    """What stands beside a target under a temporary name of its own, and not of another one such as `TARGET.v2`."""
+    return sorted(target.parent.glob(f".{_escape(target.name)}.{'?' * _RANDOM_CHARACTERS}{ending}"))
 
 
 def _escape(name: str) -> str:

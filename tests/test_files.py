@@ -132,6 +132,20 @@ def test_a_replacement_killed_between_its_renames_is_undone(tmp_path: Path) -> N
     assert names(tmp_path) == ["store"]
 
 
+def test_what_another_target_with_a_longer_name_left_is_not_touched(tmp_path: Path) -> None:
+    left = tmp_path / ".store.v2.abcdefgh.replaced"
+    left.mkdir()
+    (left / "only copy").write_text("1")
+    for text in ("1", "2"):
+        with atomic_folder(tmp_path / "store", overwrite=True) as temporary:
+            (temporary / text).write_text(text)
+    assert names(left) == ["only copy"]
+    assert names(tmp_path / "store") == ["2"]
+    with pytest.raises(InputError, match="exists and is not empty"), atomic_folder(tmp_path / "store.v2"):
+        pytest.fail("the block must not run")
+    assert names(tmp_path / "store.v2") == ["only copy"]
+
+
 def test_json_is_readable_and_strict(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"b": "é", "a": [1]})
     assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n  "b": "é",\n  "a": [\n    1\n  ]\n}\n'
