@@ -14,7 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-__all__ = ["Curve", "curves_svg", "smooth"]
+__all__ = ["Curve", "curves_svg", "smooth", "thinned"]
+
+# More points than this a curve of a figure has not: smoothing takes time and memory that grow with their square.
+MOST_POINTS = 600
 
 # Colours that stand in the SVG where the page's own go, so that one figure serves light and dark pages.
 INK, QUIET, GRID, TRAIN, HELD_OUT, BASELINE = "#010203", "#020304", "#030405", "#040506", "#050607", "#060708"
@@ -86,6 +89,32 @@ def smooth(steps: Sequence[float], values: Sequence[float], width: float = 0.03)
     return [float(value) for value in course]
 
 
+def thinned(curve: Curve, most: int = MOST_POINTS) -> Curve:
+    """Return a curve of at most so many points: means of neighbours for `"train"`, else points evenly chosen.
+
+    Args:
+        curve: any curve.
+        most: the most points, 2 or more.
+
+    Example:
+        >>> thinned(Curve([1, 2, 3, 4], [1.0, 3.0, 5.0, 7.0]), most=2).values
+        [2.0, 6.0]
+        >>> thinned(Curve([1, 2, 3, 4, 5], [1.0, 3.0, 5.0, 7.0, 9.0], "exact"), most=3).values
+        [1.0, 5.0, 9.0]
+    """
+    size = len(curve.steps)
+    if size <= most:
+        return curve
+    steps, values = np.asarray(curve.steps, np.float64), np.asarray(curve.values, np.float64)
+    if curve.kind != "train":
+        chosen = np.linspace(0, size - 1, most).round().astype(np.int64)
+        return Curve(steps[chosen].tolist(), values[chosen].tolist(), curve.kind)
+    begins = np.arange(most) * size // most
+    counts = np.diff(begins, append=size)
+    steps, values = (np.add.reduceat(each, begins) / counts for each in (steps, values))
+    return Curve(steps.tolist(), values.tolist(), curve.kind)
+
+
 def curves_svg(
     title: str,
     curves: Sequence[Curve],
@@ -100,7 +129,7 @@ def curves_svg(
 
     Args:
         title: what the figure shows; it becomes the figure's name for screen readers.
-        curves: the lines; one without points is left out.
+        curves: the lines; one without points is left out, one of very many is thinned.
         baseline: a level to compare with, and what it is.
         form: writes a value on the axis and at the end of a line.
         from_zero: whether the axis begins at zero.
@@ -113,7 +142,7 @@ def curves_svg(
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=size)
         axes = figure.add_axes((0.1, 0.115, 0.78, 0.85))
-        ends = [end for curve in curves if (end := _draw(axes, curve, form))]
+        ends = [end for curve in curves if (end := _draw(axes, thinned(curve), form))]
         if baseline is not None:
             _draw_baseline(axes, *baseline)
         _finish(axes, form, from_zero, last_step)

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from kpt.training.report_figures import PAGE_COLOURS, Curve, curves_svg, smooth
+from kpt.training.report_figures import MOST_POINTS, PAGE_COLOURS, Curve, curves_svg, smooth, thinned
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -69,3 +69,22 @@ def test_smooth_keeps_lines_and_calms_noise() -> None:
 def test_smooth_of_few_points_is_the_points() -> None:
     assert smooth([], []) == []
     assert smooth([1, 5], [2.0, 3.0]) == [2.0, 3.0]
+
+
+def test_a_curve_of_a_million_steps_is_thinned_to_what_a_figure_can_show() -> None:
+    steps = np.arange(20, 1_000_001, 20)
+    noise = np.random.default_rng(0).normal(0, 0.5, len(steps))
+    curve = thinned(Curve(steps.tolist(), (9.0 - steps / 250_000 + noise).tolist()))
+    assert len(curve.steps) == len(curve.values) == MOST_POINTS
+    assert np.abs(np.asarray(curve.values) - (9.0 - np.asarray(curve.steps) / 250_000)).max() < 0.3
+    svg = curves_svg("Loss", [Curve(steps.tolist(), noise.tolist())], last_step=1_000_000)
+    assert len(svg) < 100_000
+
+
+def test_a_thinned_line_without_noise_keeps_its_ends() -> None:
+    steps = list(range(1, 10_001))
+    curve = thinned(Curve(steps, [float(step) for step in steps], "exact"))
+    assert (curve.steps[0], curve.steps[-1], len(curve.steps)) == (1, 10_000, MOST_POINTS)
+    assert curve.values == curve.steps
+    few = Curve([1, 2], [1.0, 2.0])
+    assert thinned(few) is few
