@@ -27,20 +27,24 @@ class UnigramBaseline(NamedTuple):
     token_id: int
 
 
-def token_counts(store: TokenStore, *, documents: int = 20_000) -> np.ndarray:
+def token_counts(store: TokenStore, *, documents: int = 20_000, end_id: int | None = None) -> np.ndarray:
     """Count the tokens of a store.
 
     Args:
         store: what to count in; of larger ones every n-th document, so that about `documents` are read.
         documents: the most documents to read.
+        end_id: the token that examples have after each document, which is in no store; counted once a document.
 
     Returns:
         int64 [vocabulary size].
     """
     counts = np.zeros(store.vocabulary.size, np.int64)
-    for index in range(0, store.documents, max(1, -(-store.documents // documents))):
+    read = range(0, store.documents, max(1, -(-store.documents // documents)))
+    for index in read:
         for sentence in store.document(index):
             np.add.at(counts, sentence, 1)
+    if end_id is not None:
+        counts[end_id] += len(read)
     return counts
 
 

@@ -76,10 +76,14 @@ class GptPretraining(Pretraining):
         return Pretrainer(decoder, [CausalLM(dtype=precision)])
 
     def baselines(self, train: TokenStore, validation: Batches) -> dict[str, Any]:
-        """Return what the tokens' frequencies reach."""
+        """Return what the frequencies of the tokens reach, ends of documents among them."""
         batches = (validation.batch(step) for step in range(len(validation)))
-        unigram = unigram_baseline(token_counts(train), batches, task="causal")
-        bytes_per_token = train.summary["bytes"] / train.summary["tokens"]
+        counts = token_counts(train, end_id=self.examples(train).end_id)
+        unigram = unigram_baseline(counts, batches, task="causal")
+        summary = train.summary
+        # The end of each document is predicted too; where documents are kept apart, the first token of each is not.
+        predicted = summary["tokens"] + (0 if self.settings.separate else summary["documents"])
+        bytes_per_token = summary["bytes"] / predicted
         return {
             "causal_lm_loss": unigram.loss,
             "causal_lm_loss_words": "frequencies alone",
@@ -104,7 +108,7 @@ class GptPretraining(Pretraining):
     def results(self, train: Records, held_out: Records, baselines: Mapping[str, Any]) -> dict[str, Any]:
         """Return loss, perplexity and bits per byte, see `Pretraining.results`.
 
-        Bits per byte are estimated with the bytes per token of the whole store.
+        Bits per byte are estimated with the bytes of the whole store for each token that is predicted.
         """
         results: dict[str, Any] = {}
         if train:
@@ -115,9 +119,9 @@ class GptPretraining(Pretraining):
             results |= {
                 "loss_heldout": loss,
                 "loss_baseline": baseline,
-                "perplexity_heldout": round(perplexity(loss), 2),
+                "perplexity_heldout": None if loss is None else round(perplexity(loss), 2),
                 "perplexity_baseline": round(perplexity(baseline), 2),
-                "bits_per_byte_heldout": round(bits_per_byte(loss, 1_000_000, size), 4),
+                "bits_per_byte_heldout": None if loss is None else round(bits_per_byte(loss, 1_000_000, size), 4),
                 "accuracy_heldout": held_out[-1]["causal_lm_accuracy"],
                 "accuracy_baseline": baselines["causal_lm_accuracy"],
             }

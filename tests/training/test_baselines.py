@@ -32,6 +32,12 @@ def test_of_a_large_store_every_nth_document_is_counted() -> None:
     assert token_counts(store, documents=3).sum() == 3
 
 
+def test_the_end_of_a_document_counts_as_often_as_there_are_documents() -> None:
+    store = Store([[[1, 1], [2]], [[1, 3]], [[2]]], size=5)
+    assert token_counts(store, end_id=4).tolist() == [0, 3, 2, 1, 3]
+    assert token_counts(store, documents=2, end_id=4)[4] == 2
+
+
 def test_the_baseline_is_that_of_the_frequencies() -> None:
     counts = np.array([0, 3, 1, 0])  # with one added: 1/8, 4/8, 2/8, 1/8
     batches = [

@@ -37,11 +37,33 @@ def test_the_unigram_baseline_is_that_of_the_labels(tmp_path: Path) -> None:
     task = GptPretraining(GptSettings(steps=5, length=16))
     batches = Batches(task.examples(held_out), [CausalLM()], batch_size=4, steps=2, repeat=True)
     counts = np.bincount(np.concatenate([s for d in range(train.documents) for s in train.document(d)]), minlength=90)
+    counts[train.vocabulary.sep_id] += train.documents  # what stands after each document in the examples
     frequency = (counts + 1) / (counts.sum() + 90)
     labels = np.concatenate([batches.batch(step)["causal_labels"].ravel() for step in range(2)])
     baselines = task.baselines(train, batches)
     assert baselines["causal_lm_loss"] == pytest.approx(-np.log(frequency[labels]).mean(), rel=1e-6)
     assert baselines["causal_lm_accuracy"] == pytest.approx((labels == counts.argmax()).mean())
+
+
+def test_bits_per_byte_count_the_ends_of_documents(tmp_path: Path) -> None:
+    store = small_store(tmp_path / "store")
+    train, held_out = store.split(0.2, 0)
+    for separate, ends in ((False, store.documents), (True, 0)):
+        task = GptPretraining(GptSettings(steps=5, length=16, separate=separate))
+        batches = Batches(task.examples(held_out), [CausalLM()], batch_size=4, steps=2, repeat=True)
+        baselines = task.baselines(train, batches)
+        tokens, size = store.tokens + ends, store.summary["bytes"]
+        record = {"causal_lm_loss": 2.0, "causal_lm_accuracy": 0.5}
+        bits = task.results([], [record], baselines)["bits_per_byte_heldout"]
+        assert bits == pytest.approx(2.0 * tokens / size / np.log(2), rel=1e-3)
+
+
+def test_a_loss_that_is_no_number_has_no_perplexity() -> None:
+    task = GptPretraining(GptSettings(steps=5))
+    baselines = {"causal_lm_loss": 5.0, "causal_lm_accuracy": 0.1, "bytes_per_token": 4.0}
+    results = task.results([], [{"causal_lm_loss": None, "causal_lm_accuracy": 0.0}], baselines)
+    assert results["perplexity_heldout"] is None and results["bits_per_byte_heldout"] is None
+    assert results["perplexity_baseline"] == 148.41
 
 
 def test_settings() -> None:
