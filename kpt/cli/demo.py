@@ -16,6 +16,7 @@ import kpt
 from kpt.cli import demo_query
 from kpt.cli.arguments import add_backend_argument, add_corpus_arguments, check_out, corpus_from, positive_integer
 from kpt.cli.backend import load_backend
+from kpt.cli.demo_models import DEMO_MODELS
 from kpt.cli.output import Output
 from kpt.errors import InputError
 from kpt.files import check_writable_folder, write_json
@@ -25,16 +26,13 @@ __all__ = ["add_parser", "run"]
 SCRIPT = "query.py"
 MARKER, FORMAT = "demo.json", "kpt-demo"
 # All that the demo writes, the marker last: as long as anything is left, the folder is known.
-WRITTEN = (SCRIPT, "tokenizer", "store", "run", "saved_models/bert", MARKER)
-MASKED = (
-    "Returns the [MASK] of the array elements along the given axis.",
-    "A [MASK] is raised if the file does not exist.",
-    "If the value is None, the [MASK] is used.",
-)
-FIRST = "Compute the arithmetic mean along the specified axis."
-PAIRS = (
-    (FIRST, "Returns the average of the array elements, over the flattened array by default."),
-    (FIRST, "Close the connection to the mail server and log out."),
+WRITTEN = (
+    SCRIPT,
+    "tokenizer",
+    "store",
+    "run",
+    *(f"saved_models/{model.folder}" for model in DEMO_MODELS.values()),
+    MARKER,
 )
 WITHOUT_KPT = """
 import runpy, sys, types
@@ -52,19 +50,25 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         "demo",
         help="run the whole flow on real text",
         description="Run the whole flow in about five minutes on two cores: train a tokenizer, write a token store, "
-        "pre-train a small BERT, evaluate it on held-out documents, export it, and query the export in a process "
-        "that has no kpt. The text is the documentation of Python and of the installed packages, or FILES.",
+        "pre-train a small BERT (or GPT, or vectors of words), evaluate it on held-out documents, export it, and query "
+        "the export in a process that has no kpt. The text is the documentation of Python and of the installed "
+        "packages, or FILES.",
         epilog="Example: kpt demo --out demo",
     )
     add_corpus_arguments(parser)
+    parser.add_argument("--model", choices=tuple(DEMO_MODELS), default="bert", help="what is trained (default: bert)")
     parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="folder for all (default: demo)")
     parser.add_argument("--overwrite", action="store_true", help="replace what an earlier demo left in that folder")
     parser.add_argument("--saved-models", type=Path, metavar="DIR", help="folder of the export (default: in --out)")
-    parser.add_argument("--size", default="mini", metavar="NAME", help="size of the model (default: mini)")
-    parser.add_argument("--vocabulary-size", type=positive_integer, default=8000, metavar="N", help="(default: 8000)")
-    parser.add_argument("--steps", type=positive_integer, default=450, metavar="N", help="of training (default: 450)")
-    parser.add_argument("--batch-size", type=positive_integer, default=32, metavar="N", help="(default: 32)")
-    parser.add_argument("--length", type=positive_integer, default=128, metavar="N", help="(default: 128)")
+    parser.add_argument("--size", metavar="NAME", help="size of the model (default: mini)")
+    parser.add_argument(
+        "--vocabulary-size", type=positive_integer, metavar="N", help="(default: 8000; for word2vec 20000 at most)"
+    )
+    parser.add_argument("--steps", type=positive_integer, metavar="N", help="of training (default: 450)")
+    parser.add_argument("--batch-size", type=positive_integer, metavar="N", help="(default: 32; for word2vec 1)")
+    parser.add_argument(
+        "--length", type=positive_integer, metavar="N", help="(default: 128; for word2vec 2048 at most)"
+    )
     add_backend_argument(parser)
     parser.set_defaults(run=run)
     return parser
@@ -75,15 +79,11 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     begin = time.perf_counter()
     backend = load_backend(arguments.backend)
     from kpt.data import prepare
-    from kpt.export import saved_model
-    from kpt.text import WordPieceTokenizer
-    from kpt.training import BertSettings, RunFolder, pretrain_bert
+    from kpt.training import RunFolder
 
     arguments.documentation = arguments.documentation or not arguments.files
     corpus = corpus_from(arguments)
-    settings = BertSettings(
-        size=arguments.size, steps=arguments.steps, batch_size=arguments.batch_size, length=arguments.length
-    )
+    model = DEMO_MODELS[arguments.model](arguments)
     out = Path(arguments.out)
     check_out(out, MARKER, overwrite=arguments.overwrite, written_as=FORMAT)
     check_inputs(getattr(corpus, "files", ()), out)
@@ -96,9 +96,10 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
 
     source = "the documentation of the installed packages" if arguments.documentation else "your files"
     output.heading(f"1  Read {source} and train a tokenizer")
-    tokenizer = WordPieceTokenizer.train(corpus, arguments.vocabulary_size, progress=output.is_terminal)
+    vocabulary_size = arguments.vocabulary_size or model.vocabulary_size
+    tokenizer = model.tokenizer(corpus, vocabulary_size, progress=output.is_terminal)
     tokenizer.save(out / "tokenizer")
-    output.line(f"{tokenizer.vocabulary.size:,} pieces: {out / 'tokenizer'}")
+    output.line(f"{tokenizer.vocabulary.size:,} {model.tokens}: {out / 'tokenizer'}")
 
     output.heading("2  Write a token store")
     store = prepare(corpus, tokenizer, out / "store", progress=True)
@@ -106,28 +107,24 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         f"{store.documents:,} documents, {store.sentences:,} sentences, {store.tokens:,} tokens: {store.folder}"
     )
 
-    output.heading(f"3  Pre-train BERT ({arguments.size}) on {backend}")
-    results = pretrain_bert(out / "store", out / "run", settings, progress=True)
-    output.line(
-        f"masked tokens of held-out documents: {results['mlm_accuracy_heldout']:.1%} guessed, "
-        f"{results['mlm_accuracy_baseline']:.1%} by always taking the most frequent one"
-    )
+    output.heading(f"3  Pre-train {model.described} on {backend}")
+    results = model.pretrain(out / "store", out / "run")
+    output.line(model.summary(results))
 
     output.heading("4  Export it as a SavedModel")
-    run_folder = RunFolder(out / "run")
     models = arguments.saved_models or out / "saved_models"
-    exported = saved_model(run_folder.load(compile=False), tokenizer, models / "bert", length=settings.length)
+    exported = model.export(RunFolder(out / "run"), models / model.folder)
     output.line(str(exported))
 
     output.heading("5  Query the export in a process that has neither kpt nor Keras")
-    answers = query(out / SCRIPT, exported, [*MASKED, *(" ||| ".join(pair) for pair in PAIRS)])
+    answers = query(out / SCRIPT, exported, model.questions)
     for answer in answers:
         output.line(words(answer))
 
     seconds = time.perf_counter() - begin
     output.heading(f"Done in {seconds:.0f} seconds")
     output.line(f"The curves and samples: {results['report']}")
-    output.line(f'Ask more: python {out / SCRIPT} {exported} "Return a new [MASK] with the same items."\n')
+    output.line(f'Ask more: python {out / SCRIPT} {exported} "{model.another}"\n')
     return {
         "seconds": round(seconds, 1),
         "documents": store.documents,
@@ -187,5 +184,10 @@ def words(answer: dict[str, Any]) -> str:
     if "guesses" in answer:
         guesses = "; ".join(", ".join(f"{token} {chance:.0%}" for token, chance in mask) for mask in answer["guesses"])
         return f"{answer['text']}  ->  {guesses.replace('%', ' %')}"
+    if "continuation" in answer:
+        return f"{' '.join(answer['text'].split())}  ->  {' '.join(answer['continuation'].split())}"
+    if "neighbours" in answer:
+        near = ", ".join(f"{word} {similarity:.2f}" for word, similarity in answer["neighbours"])
+        return f"{answer['word']}  ->  {near or 'not in the vocabulary'}"
     chance = f"{answer['probability']:.0%}".replace("%", " %")
     return f"{answer['first']}  +  {answer['second']}  ->  follows: {chance}"

@@ -1,7 +1,8 @@
-"""Asks an exported BERT: `python query.py saved_models/bert/1 "Returns the [MASK] of the list."`.
+"""Asks an exported model: `python query.py saved_models/bert/1 "Returns the [MASK] of the list."`.
 
 `kpt demo` leaves a copy of this file as `query.py`. It needs tensorflow, tensorflow_text and the SavedModel alone; it
-prints a JSON object for each text with a [MASK], and for each pair of texts ("first ||| second").
+prints a JSON object for each text: of BERT the guesses for each [MASK], or for a pair of texts ("first ||| second")
+whether one follows the other; of GPT how the text goes on; of word2vec the words nearest to a word.
 """
 
 from __future__ import annotations
@@ -25,20 +26,53 @@ def fill_mask(signatures: dict[str, Any], text: str) -> dict[str, Any]:
     """Return the guesses for each [MASK] of a text, the most probable first."""
     import tensorflow as tf
 
-    answer = {name: value.numpy() for name, value in signatures["fill_mask"](texts=tf.constant([text])).items()}
+    served = {name: value.numpy() for name, value in signatures["fill_mask"](texts=tf.constant([text])).items()}
     guesses = [
         [[token.decode(), round(float(chance), 4)] for token, chance in zip(tokens, chances, strict=True)]
-        for tokens, chances in zip(answer["tokens"][0], answer["probabilities"][0], strict=True)
+        for tokens, chances in zip(served["tokens"][0], served["probabilities"][0], strict=True)
     ]
-    return {"text": text, "guesses": guesses[: int(answer["mask_count"][0])]}
+    return {"text": text, "guesses": guesses[: int(served["mask_count"][0])]}
 
 
 def next_sentence(signatures: dict[str, Any], first: str, second: str) -> dict[str, Any]:
     """Return the probability that the second text follows the first."""
     import tensorflow as tf
 
-    answer = signatures["next_sentence"](first=tf.constant([first]), second=tf.constant([second]))
-    return {"first": first, "second": second, "probability": round(float(answer["probability"].numpy()[0]), 4)}
+    served = signatures["next_sentence"](first=tf.constant([first]), second=tf.constant([second]))
+    return {"first": first, "second": second, "probability": round(float(served["probability"].numpy()[0]), 4)}
+
+
+def generate(signatures: dict[str, Any], text: str) -> dict[str, Any]:
+    """Return how a text goes on, the same each time."""
+    import tensorflow as tf
+
+    settings = {"max_new_tokens": 40, "temperature": 0.7, "top_k": 0, "top_p": 0.9, "seed": 0}
+    floating = ("temperature", "top_p")
+    inputs = {n: tf.constant(v, tf.float32 if n in floating else tf.int32) for n, v in settings.items()}
+    served = signatures["serving_default"](prompts=tf.constant([text]), **inputs)
+    return {"text": text, "continuation": served["texts"].numpy()[0].decode()}
+
+
+def nearest(signatures: dict[str, Any], word: str) -> dict[str, Any]:
+    """Return the words nearest to a word, the most similar first; none for a word that the model does not know."""
+    import tensorflow as tf
+
+    served = signatures["nearest"](words=tf.constant([word]), k=tf.constant(5))
+    pairs = zip(served["neighbours"].numpy()[0], served["similarities"].numpy()[0], strict=True)
+    return {
+        "word": word,
+        "neighbours": [[near.decode(), round(float(similarity), 4)] for near, similarity in pairs if near],
+    }
+
+
+def answer(signatures: dict[str, Any], text: str) -> dict[str, Any]:
+    """Answer a text with what the model serves."""
+    if "nearest" in signatures:
+        return nearest(signatures, text)
+    if "score" in signatures:
+        return generate(signatures, text)
+    first, separator, second = text.partition(" ||| ")
+    return next_sentence(signatures, first, second) if separator else fill_mask(signatures, text)
 
 
 def main(arguments: list[str]) -> None:
@@ -47,9 +81,7 @@ def main(arguments: list[str]) -> None:
         sys.exit("usage: query.py SAVED_MODEL TEXT...")
     signatures = load(arguments[0])
     for text in arguments[1:]:
-        first, separator, second = text.partition(" ||| ")
-        answer = next_sentence(signatures, first, second) if separator else fill_mask(signatures, text)
-        print(json.dumps(answer, ensure_ascii=False), flush=True)
+        print(json.dumps(answer(signatures, text), ensure_ascii=False), flush=True)
 
 
 if __name__ == "__main__":

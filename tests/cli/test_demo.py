@@ -109,6 +109,9 @@ def test_a_query_that_fails_says_why(tmp_path: Path) -> None:
 
 
 def test_words_for_answers() -> None:
+    assert words({"text": "a\nb", "continuation": " c\nd"}) == "a b  ->  c d"
+    assert words({"word": "a", "neighbours": [["b", 0.5]]}) == "a  ->  b 0.50"
+    assert words({"word": "x", "neighbours": []}) == "x  ->  not in the vocabulary"
     assert (
         words({"text": "[MASK] [MASK]", "guesses": [[["a", 0.5]], [["b", 0.25]]]})
         == "[MASK] [MASK]  ->  a 50 %; b 25 %"

@@ -41,6 +41,21 @@ def test_a_line_for_each_text(
     assert second == {"first": "one", "second": "two", "probability": 0.125}
 
 
+def test_a_decoder_goes_on_with_a_text() -> None:
+    def generate(prompts: object, **settings: object) -> dict:
+        assert sorted(settings) == ["max_new_tokens", "seed", "temperature", "top_k", "top_p"]
+        return {"texts": value([b" a mat"])}
+
+    served = {"serving_default": generate, "score": None, "zero_shot": None}
+    assert demo_query.answer(served, "the cat ||| on") == {"text": "the cat ||| on", "continuation": " a mat"}
+
+
+def test_neighbours_of_a_word() -> None:
+    near = {"neighbours": value([[b"dog", b""]]), "similarities": value([[0.75, 0.0]])}
+    served = {"serving_default": None, "nearest": lambda words, k: near}
+    assert demo_query.answer(served, "cat") == {"word": "cat", "neighbours": [["dog", 0.75]]}
+
+
 def test_without_arguments() -> None:
     with pytest.raises(SystemExit, match=r"usage: query\.py SAVED_MODEL TEXT"):
         demo_query.main([])
