@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+import keras
 import pytest
 
 from kpt.cli.demo_models import DEMO_MODELS, DemoBert, DemoGpt, DemoWord2Vec
@@ -51,7 +52,7 @@ def test_the_whole_flow_small(name: str, tmp_path: Path, capfd: pytest.CaptureFi
     assert Path(results["saved_model"]) == tmp_path / "out" / "saved_models" / name / "1"
     assert (tmp_path / "out" / "run" / "report.html").is_file()
     described = {"gpt": "GPT (tiny)", "word2vec": "word2vec"}[name]
-    assert f"3  Pre-train {described} on tensorflow" in printed.err
+    assert f"3  Pre-train {described} on {keras.backend.backend()}" in printed.err
     answers = results["answers"]
     assert [answer["text" if name == "gpt" else "word"] for answer in answers] == list(DEMO_MODELS[name].questions)
     if name == "gpt":
