@@ -183,7 +183,7 @@ class DemoWord2Vec(DemoModel):
     def tokenizer(
         self, corpus: Corpus | DocumentationCorpus, vocabulary_size: int, *, progress: bool = False
     ) -> Tokenizer:
-        """Collect the words: letters and underscores, in lower case."""
+        """Collect the words: letters and underscores, their case kept, since it tells names in code from words."""
         from kpt.text import WordTokenizer
 
         return WordTokenizer.train(corpus, vocabulary_size, word_pattern=r"[^\W\d]+")
