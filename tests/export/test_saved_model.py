@@ -119,7 +119,7 @@ def test_a_note_beside_the_model_says_what_it_is(exported: Path, tokenizer: Any)
 def test_each_export_is_the_next_version(pretrainer: Any, tokenizer: Any, tmp_path: Path) -> None:
     (tmp_path / "1").mkdir()
     (tmp_path / "3").mkdir()
-    (tmp_path / ".4.dead.partial").mkdir()
+    (tmp_path / ".4.deadbeef.partial").mkdir()
     assert kpt.export.saved_model(pretrainer, tokenizer, tmp_path) == tmp_path / "4"
     assert kpt.export.saved_model(pretrainer, tokenizer, tmp_path) == tmp_path / "5"
     assert kpt.export.saved_model(pretrainer, tokenizer, tmp_path, version=2) == tmp_path / "2"
