@@ -234,7 +234,10 @@ BUILDERS: dict[str, Callable[[Side], tuple[Any, Any]]] = {
 
 
 def answer_commands(settings: dict[str, Any], make: Callable[[dict[str, Any]], Any] = Side) -> None:
-    """Answer commands with a side of these settings until stdin ends."""
+    """Answer commands with a side of these settings until stdin ends.
+
+    A command names a method: `{"train": 5}` is `side.train(5)`, and `{"evaluate": true}` is `side.evaluate()`.
+    """
     os.environ["KERAS_BACKEND"] = settings["backend"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
@@ -243,8 +246,8 @@ def answer_commands(settings: dict[str, Any], make: Callable[[dict[str, Any]], A
     keras.config.set_dtype_policy(settings["precision"])
     side = make(settings)
     for line in sys.stdin:
-        command = json.loads(line)
-        answer = side.train(command["train"]) if "train" in command else side.evaluate()
+        name, argument = json.loads(line).popitem()
+        answer = getattr(side, name)() if argument is True else getattr(side, name)(argument)
         print(ANSWER + json.dumps(answer), flush=True)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         WordPieceTokenizer,
         WordTokenizer,
     )
+    from kpt.training import GenerateSamples
     from kpt.vectors import WordVectors
 
 __version__ = "0.1.0"
@@ -34,6 +35,7 @@ __all__ = [
     "Corpus",
     "Decoder",
     "Encoder",
+    "GenerateSamples",
     "InputError",
     "Pretrainer",
     "SentencePieceTokenizer",
@@ -74,6 +76,7 @@ __getattr__, __dir__ = lazy_names(
         "Corpus": "kpt.text",
         "Decoder": "kpt.models",
         "Encoder": "kpt.models",
+        "GenerateSamples": "kpt.training",
         "InputError": "kpt.errors",
         "generate": "kpt.generation",
         "Pretrainer": "kpt.objectives",

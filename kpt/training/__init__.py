@@ -11,6 +11,7 @@ from kpt.lazy import lazy_names
 
 if TYPE_CHECKING:
     from kpt.training.bert import BertSettings, pretrain_bert
+    from kpt.training.generate_samples import GenerateSamples
     from kpt.training.gpt import GptSettings, pretrain_gpt
     from kpt.training.metrics_log import MetricsLog
     from kpt.training.optimizers import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BertSettings",
     "Checkpoints",
+    "GenerateSamples",
     "GptSettings",
     "MetricsLog",
     "Pretraining",
@@ -54,6 +56,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "BertSettings": "kpt.training.bert",
         "Checkpoints": "kpt.training.run_folder",
+        "GenerateSamples": "kpt.training.generate_samples",
         "GptSettings": "kpt.training.gpt",
         "MetricsLog": "kpt.training.metrics_log",
         "Pretraining": "kpt.training.pretraining",
