@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from kpt.cli.arguments import positive_integer
+from kpt.cli.arguments import add_backend_argument, positive_integer
+from kpt.cli.backend import load_backend
 from kpt.cli.output import Output
 from kpt.errors import InputError
 
@@ -21,9 +23,13 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "evaluate",
         help="evaluate a model",
-        description="Evaluate word vectors on files of word pairs with people's scores (WordSim353, SimLex999) and of "
-        "analogies (questions-words). Which of them a file has is recognised by its first line.",
-        epilog="Example: kpt evaluate --from run --data wordsim353.tsv questions-words.txt",
+        description="Evaluate a language model on text it has not seen: a GPT run's loss, perplexity and bits per "
+        "byte, a BERT run's loss and accuracy on masked tokens. Of the token store that it was trained on, the "
+        "documents held out from training are taken. Or evaluate word vectors on files of word pairs with people's "
+        "scores (WordSim353, SimLex999) and of analogies (questions-words). Which of them a file has is recognised by "
+        "its first line.",
+        epilog="Examples: kpt evaluate --from run --data held-out.txt; "
+        "kpt evaluate --from run --data wordsim353.tsv questions-words.txt",
     )
     parser.add_argument(
         "--from",
@@ -33,7 +39,20 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         metavar="PATH",
         help="run folder, or file of vectors (.txt .vec .bin .safetensors)",
     )
-    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="FILE", help="files of questions")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", required=True, metavar="FILE", help="text, a token store, or questions"
+    )
+    add_backend_argument(parser)
+    group = parser.add_argument_group("language models")
+    group.add_argument(
+        "--length", type=positive_integer, metavar="N", help="tokens of context (default: as in training)"
+    )
+    group.add_argument(
+        "--stride",
+        type=positive_integer,
+        metavar="N",
+        help="GPT: tokens from one context to the next; fewer give each token more context (default: the length)",
+    )
     group = parser.add_argument_group("word vectors")
     group.add_argument(
         "--restrict-vocabulary",
@@ -69,7 +88,7 @@ def model_kind(source: Path) -> str:
         known = False
     if not known:
         raise InputError(f"{source} is neither a run folder nor a file of vectors; give what `kpt pretrain` wrote")
-    kind = config.get("kind")
+    kind = config.get("kind", "language model")  # which of these it is, its objectives tell
     if kind not in EVALUATIONS:
         raise InputError(
             f"{source} is a run of {config.get('title', 'another kind')!r}, for which there is no evaluation; "
@@ -104,6 +123,43 @@ def word_vectors(arguments: argparse.Namespace, output: Output) -> dict[str, Any
     return results
 
 
+def language_model(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
+    """Evaluate a decoder or an encoder on text or on a token store."""
+    stores = [path for path in arguments.data if (path / "manifest.json").is_file()]
+    if stores and len(arguments.data) > 1:
+        raise InputError(f"{stores[0]} is a token store, which is evaluated alone; give either it or files of text")
+    load_backend(arguments.backend)
+    from kpt.data import TokenStore, prepare
+    from kpt.evaluation import evaluate_causal_lm, evaluate_masked_lm
+    from kpt.objectives import CausalLM, MaskedLM
+    from kpt.text import Corpus
+    from kpt.training import RunFolder
+
+    run = RunFolder(arguments.source)
+    tokenizer, training = run.tokenizer, run.config.get("training", {})
+    with tempfile.TemporaryDirectory() as temporary:
+        if stores:
+            store = TokenStore.open(stores[0])
+            store.check_tokenizer(tokenizer)
+            held_out = all(run.config.get("data", {}).get(name) == value for name, value in store.summary.items())
+            if held_out:
+                store = store.split(training["held_out"], training["seed"])[1]
+        else:
+            held_out = False
+            store = prepare(Corpus(arguments.data), tokenizer, Path(temporary) / "store", progress=False)
+        model = run.load(compile=False)
+        objectives = getattr(model, "objectives", ())
+        length = arguments.length or training.get("length", 128)
+        results: dict[str, Any] = {"step": run.step, "held_out": held_out, "length": length}
+        if any(isinstance(objective, CausalLM) for objective in objectives):
+            return results | evaluate_causal_lm(model, store, length=length, stride=arguments.stride)
+        if not any(isinstance(objective, MaskedLM) for objective in objectives):
+            raise InputError(f"the model of {run.path} predicts no tokens; give a run of `kpt pretrain bert` or `gpt`")
+        if arguments.stride:
+            raise InputError(f"{run.path} is a run with masked tokens, for which there is no --stride; leave it out")
+        return results | evaluate_masked_lm(model, store, length=length, seed=training.get("seed", 0))
+
+
 def named(files: Sequence[Path]) -> dict[str, Path]:
     """Return files by their names without ending, or by their paths where two have one name.
 
@@ -118,4 +174,7 @@ def named(files: Sequence[Path]) -> dict[str, Path]:
 
 
 #: What evaluates each kind of model: that of a run's `config.json`, under `kind`.
-EVALUATIONS: dict[str, Callable[[argparse.Namespace, Output], dict[str, Any]]] = {"word2vec": word_vectors}
+EVALUATIONS: dict[str, Callable[[argparse.Namespace, Output], dict[str, Any]]] = {
+    "word2vec": word_vectors,
+    "language model": language_model,
+}

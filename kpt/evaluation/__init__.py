@@ -1,6 +1,7 @@
 """How good a model is, by the field's own tests."""
 
 from kpt.evaluation.analogies import AnalogyScore, evaluate_analogies, read_analogies
+from kpt.evaluation.language_models import evaluate_causal_lm, evaluate_masked_lm
 from kpt.evaluation.ranks import pearson_correlation, spearman_correlation
 from kpt.evaluation.word_pairs import WordPairScore, evaluate_word_pairs, read_word_pairs
 
@@ -8,6 +9,8 @@ __all__ = [
     "AnalogyScore",
     "WordPairScore",
     "evaluate_analogies",
+    "evaluate_causal_lm",
+    "evaluate_masked_lm",
     "evaluate_word_pairs",
     "pearson_correlation",
     "read_analogies",

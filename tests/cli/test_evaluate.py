@@ -2,14 +2,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kpt.cli.evaluate import named
 from kpt.cli.main import main
-from kpt.evaluation import evaluate_analogies, evaluate_word_pairs, read_analogies, read_word_pairs
+from kpt.evaluation import (
+    evaluate_analogies,
+    evaluate_causal_lm,
+    evaluate_word_pairs,
+    read_analogies,
+    read_word_pairs,
+)
 from kpt.files import write_json
+from kpt.training import BertSettings, GptSettings, RunFolder, pretrain_bert, pretrain_gpt
 from tests.evaluation.made import both
+from tests.training.small_store import DOCUMENTS, small_store
 
 
 @pytest.fixture
@@ -66,10 +75,47 @@ def test_refusals(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "missing.txt is missing" in refused("run", "simlex.txt", "missing.txt")
     (folder / "run" / "vectors.safetensors").unlink()
     assert "has no vectors yet" in refused("run", "simlex.txt")
-    write_json(folder / "run" / "config.json", {"format": "kpt-run", "title": "BERT pre-training"})
-    assert "'BERT pre-training', for which there is no evaluation" in refused("run", "simlex.txt")
+    write_json(folder / "run" / "config.json", {"format": "kpt-run", "kind": "glove", "title": "GloVe"})
+    assert "'GloVe', for which there is no evaluation" in refused("run", "simlex.txt")
 
 
 def test_files_of_one_name_keep_their_paths() -> None:
     assert list(named([Path("a/x.txt"), Path("b/x.txt")])) == ["a/x.txt", "b/x.txt"]
     assert list(named([Path("words.txt")])) == ["words.txt"]
+
+
+SMALL: Any = {"size": "tiny", "batch_size": 2, "length": 8, "held_out": 0.2, "evaluations": 1, "evaluation_batches": 1}
+
+
+def test_language_models(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    store = small_store(tmp_path / "store")
+    pretrain_gpt(store.folder, tmp_path / "gpt", GptSettings(steps=1, **SMALL))
+    pretrain_bert(store.folder, tmp_path / "bert", BertSettings(steps=1, **SMALL))
+    text = tmp_path / "text.txt"
+    text.write_text("\n\n".join(DOCUMENTS), encoding="utf-8")
+
+    def evaluated(run: str, data: Path, *words: str) -> dict[str, Any]:
+        capfd.readouterr()
+        assert main(["evaluate", "--from", str(tmp_path / run), "--data", str(data), *words, "--json"]) == 0
+        return dict(json.loads(capfd.readouterr().out))
+
+    part = evaluated("gpt", store.folder)
+    assert part["held_out"] and part["documents"] == store.split(0.2, 0)[1].documents and part["length"] == 8
+    whole = evaluated("gpt", text, "--stride", "4")
+    assert not whole["held_out"] and whole["documents"] == store.documents
+    assert whole["tokens"] == store.tokens + store.documents
+    model, found = RunFolder(tmp_path / "gpt").load(compile=False), {"loss", "perplexity", "bits_per_byte"}
+    expected = evaluate_causal_lm(model, store, length=8, stride=4)
+    assert {name: whole[name] for name in found} == pytest.approx({name: expected[name] for name in found}, rel=1e-5)
+
+    masked = evaluated("bert", text)
+    assert {"masked_lm_loss", "masked_lm_accuracy", "next_sentence_accuracy"} <= set(masked)
+    for words, sentence in (
+        (["bert", "--data", str(text), "--stride", "2"], "there is no --stride"),
+        (["gpt", "--data", str(text), str(store.folder)], "is a token store, which is evaluated alone"),
+        (["gpt", "--data", str(text), "--length", "5000"], "positions"),
+        (["gpt", "--data", str(tmp_path / "missing.txt")], "missing.txt"),
+    ):
+        assert main(["evaluate", "--from", str(tmp_path / words[0]), *words[1:]]) == 2
+        error = capfd.readouterr().err
+        assert sentence in error and error.count("\n") == 1, error
