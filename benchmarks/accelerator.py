@@ -1,6 +1,8 @@
-"""BERT pre-training on an accelerator with JAX: tokens per second, and the share of the device's matrix rate.
+"""Pre-training and generation on an accelerator with JAX: tokens per second, and the share of the device's matrix rate.
 
     KERAS_BACKEND=jax python -m benchmarks.accelerator --out accelerator.json
+
+Parts: `bert` trains BERT, `gpt` trains GPT-2, `generate` generates greedily with GPT-2; all on random tokens.
 
 Needs nothing but jax, keras and numpy beside kpt, so that it runs where TensorFlow is not installed. The matrix rate is
 measured in the same run, as the best of a few large bfloat16 products.
@@ -22,13 +24,16 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import keras
 import numpy as np
 
-from kpt.models import Encoder, bert_config, encoder_config
-from kpt.objectives import MaskedLM, NextSentence, Pretrainer
+from kpt.generation import generate
+from kpt.models import Decoder, Encoder, bert_config, encoder_config, gpt2_config
+from kpt.objectives import CausalLM, MaskedLM, NextSentence, Pretrainer
 from kpt.training.optimizers import adamw
 
 ARCHITECTURES = {"modern": encoder_config, "published": bert_config}
 VOCABULARY_SIZE = 30_528  # BERT's 30,522 rounded up to a multiple of 64, which matrix units like
+GPT_VOCABULARY_SIZE = 50_304  # GPT-2's 50,257 rounded up likewise
 SLOTS = 0.15
+PARTS = ("bert", "gpt", "generate")
 
 
 def model_flops(config: dict[str, Any], batch: int, length: int, slots: int) -> float:
@@ -113,13 +118,23 @@ def measure(options: argparse.Namespace, length: int, batch: int, rate: float) -
     slots = int(np.ceil(SLOTS * length))
     encoder = Encoder(VOCABULARY_SIZE, **(config | {"dropout": options.dropout, "maximum_length": max(512, length)}))
     model = Pretrainer(encoder, [MaskedLM(), NextSentence()])
+    seconds = seconds_per_step(model, synthetic_batches(batch, length, slots, 4), options)
+    flops = model_flops(config, batch, length, slots)
+    return figures(model, length, batch, seconds, flops, rate)
+
+
+def seconds_per_step(model: keras.Model, batches: list[dict[str, np.ndarray]], options: argparse.Namespace) -> float:
+    """Return the median time of a step of `fit`, after two executions that compile and warm up."""
     chunk = options.steps_per_execution
     model.compile(optimizer=adamw(1e-4, 10_000), jit_compile=True, steps_per_execution=chunk)
     clock = Clock()
     steps = chunk * (options.executions + 2)
-    model.fit(Repeated(synthetic_batches(batch, length, slots, 4), steps), shuffle=False, verbose=0, callbacks=[clock])
-    seconds = statistics.median(np.diff(clock.times[1:])) / chunk
-    flops = model_flops(config, batch, length, slots)
+    model.fit(Repeated(batches, steps), shuffle=False, verbose=0, callbacks=[clock])
+    return float(statistics.median(np.diff(clock.times[1:])) / chunk)
+
+
+def figures(model: keras.Model, length: int, batch: int, seconds: float, flops: float, rate: float) -> dict[str, Any]:
+    """Return what is reported of a training."""
     return {
         "length": length,
         "batch_size": batch,
@@ -131,11 +146,70 @@ def measure(options: argparse.Namespace, length: int, batch: int, rate: float) -
     }
 
 
+def gpt_flops(config: dict[str, Any], batch: int, length: int) -> float:
+    """Return the floating-point operations of a training step of GPT-2, as `model_flops` counts them.
+
+    Of attention both halves are counted, as is usual, though causal kernels leave one out.
+    """
+    width, tokens = config["width"], batch * length
+    block = 2 * tokens * 12 * width * width + 4 * tokens * length * width
+    return 3.0 * (config["depth"] * block + 2 * tokens * width * GPT_VOCABULARY_SIZE)
+
+
+def decoder_of_size(options: argparse.Namespace, dtype: str | None = None) -> tuple[Decoder, dict[str, Any]]:
+    """Return a GPT-2 with random weights, and its configuration."""
+    config = gpt2_config(options.gpt_size) | {"dropout": options.dropout, "maximum_length": options.gpt_length}
+    return Decoder(GPT_VOCABULARY_SIZE, **config, dtype=dtype), config
+
+
+def measure_gpt(options: argparse.Namespace, rate: float) -> dict[str, Any]:
+    """Train GPT-2 for some steps; return speed and share of the matrix rate."""
+    decoder, config = decoder_of_size(options)
+    length, batch = options.gpt_length, max(1, options.tokens // options.gpt_length)
+    generator = np.random.default_rng(0)
+    objective = CausalLM()
+    batches = [
+        objective.corrupt(
+            {"token_ids": generator.integers(0, GPT_VOCABULARY_SIZE, (batch, length + 1), dtype="int32")},
+            None,  # type: ignore[arg-type]
+            generator,
+        )
+        for _ in range(4)
+    ]
+    model = Pretrainer(decoder, [objective])
+    seconds = seconds_per_step(model, batches, options)
+    return figures(model, length, batch, seconds, gpt_flops(config, batch, length), rate)
+
+
+def measure_generation(options: argparse.Namespace, batch: int) -> dict[str, Any]:
+    """Generate greedily with weights of bfloat16, prompts of 16 tokens; return new tokens per second."""
+    decoder, _ = decoder_of_size(options, "bfloat16")
+    prompts = np.random.default_rng(0).integers(0, GPT_VOCABULARY_SIZE, (batch, 16)).tolist()
+    seconds = []
+    for _ in range(4):  # the first compiles
+        begin = time.perf_counter()
+        rows = generate(decoder, None, prompts, max_new_tokens=options.new_tokens)
+        seconds.append(time.perf_counter() - begin)
+    assert all(len(row) == options.new_tokens for row in rows)
+    median = statistics.median(seconds[1:])
+    return {
+        "batch_size": batch,
+        "new_tokens": options.new_tokens,
+        "seconds": round(median, 5),
+        "tokens_per_second": round(batch * options.new_tokens / median),
+    }
+
+
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """Run the benchmark; return what is written to `--out`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("accelerator.json"), help="JSON to write")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--size", default="base", help="size of the encoder")
+    parser.add_argument("--gpt-size", default="small", help="size of GPT-2 (small: 124M)")
+    parser.add_argument("--gpt-length", type=int, default=1024, help="tokens of an example of GPT-2's")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 32, 256], help="batch sizes of generation")
+    parser.add_argument("--new-tokens", type=int, default=256, help="of each row of generation")
     parser.add_argument("--architecture", default="modern", choices=sorted(ARCHITECTURES))
     parser.add_argument("--dropout", type=float, default=0.0, help="above 0 there is no fused attention in training")
     parser.add_argument("--lengths", type=int, nargs="+", default=[128, 512])
@@ -149,6 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     if options.tiny:
         options.size, options.lengths, options.tokens, options.matrix = "tiny", [16, 32], 64, 64
         options.steps_per_execution, options.executions = 2, 2
+        options.gpt_size, options.gpt_length, options.batches, options.new_tokens = "tiny", 32, [1, 2], 8
     import jax
 
     keras.config.set_dtype_policy(options.precision)
@@ -158,15 +233,25 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         "versions": {"jax": jax.__version__, "keras": keras.__version__},
         "settings": {name: value for name, value in vars(options).items() if name != "out"},
         "matrix_tflops_per_second": round(rate / 1e12, 3),
-        "runs": [measure(options, length, max(1, options.tokens // length), rate) for length in options.lengths],
     }
+    if "bert" in options.parts:
+        lengths = options.lengths
+        result["runs"] = [measure(options, length, max(1, options.tokens // length), rate) for length in lengths]
+    if "gpt" in options.parts:
+        result["gpt"] = [measure_gpt(options, rate)]
+    if "generate" in options.parts:
+        result["generate"] = [measure_generation(options, batch) for batch in options.batches]
     options.out.write_text(json.dumps(result, indent=1) + "\n")
     print(f"{result['device']}: {rate / 1e12:.1f} TFLOP/s in {options.matrix} x {options.matrix} bfloat16 products")
-    for run in result["runs"]:
-        print(
-            f"length {run['length']:>4}, batch {run['batch_size']:>4}: {run['tokens_per_second']:>9,} tokens/s, "
-            f"{run['model_tflops_per_second']:.1f} model TFLOP/s, {run['share_of_matrix_rate']:.1%} of that rate"
-        )
+    for name, part in (("BERT", "runs"), ("GPT-2", "gpt")):
+        for run in result.get(part, ()):
+            print(
+                f"{name}, length {run['length']:>4}, batch {run['batch_size']:>4}: "
+                f"{run['tokens_per_second']:>9,} tokens/s, {run['model_tflops_per_second']:.1f} model TFLOP/s, "
+                f"{run['share_of_matrix_rate']:.1%} of that rate"
+            )
+    for run in result.get("generate", ()):
+        print(f"GPT-2 generates, batch {run['batch_size']:>4}: {run['tokens_per_second']:>9,} tokens/s")
     return result
 
 

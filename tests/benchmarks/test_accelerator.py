@@ -25,8 +25,9 @@ benchmarks.accelerator.main(sys.argv[1:])
 
 def test_flops_of_a_step_by_hand() -> None:
     code = (
-        "from benchmarks.accelerator import model_flops;"
-        "print(model_flops({'width': 4, 'depth': 2}, batch=3, length=5, slots=2))"
+        "from benchmarks.accelerator import gpt_flops, model_flops;"
+        "print(model_flops({'width': 4, 'depth': 2}, batch=3, length=5, slots=2));"
+        "print(gpt_flops({'width': 4, 'depth': 2}, batch=3, length=5))"
     )
     environment = os.environ | {"KERAS_BACKEND": "jax"}
     printed = subprocess.run(
@@ -34,7 +35,9 @@ def test_flops_of_a_step_by_hand() -> None:
     ).stdout
     # Per block: 2 * 15 tokens * 12 * 16 weights = 5,760 and attention 4 * 15 * 5 * 4 = 1,200; the head
     # 2 * 6 slots * (16 + 4 * 30,528); the pooler and the pair's head 2 * 3 * (16 + 8); three times the forward pass.
-    assert float(printed) == 3 * (2 * (5_760 + 1_200) + 12 * (16 + 122_112) + 144)
+    bert, gpt = map(float, printed.split())
+    assert bert == 3 * (2 * (5_760 + 1_200) + 12 * (16 + 122_112) + 144)
+    assert gpt == 3 * (2 * (5_760 + 1_200) + 2 * 15 * 4 * 50_304)
 
 
 def test_tiny_run_without_other_packages(tmp_path: Path) -> None:
@@ -51,4 +54,7 @@ def test_tiny_run_without_other_packages(tmp_path: Path) -> None:
     result = json.loads(out.read_text())
     assert [(run["length"], run["batch_size"]) for run in result["runs"]] == [(16, 4), (32, 2)]
     assert all(run["tokens_per_second"] > 0 and run["share_of_matrix_rate"] > 0 for run in result["runs"])
+    assert [(run["length"], run["batch_size"]) for run in result["gpt"]] == [(32, 2)]
+    assert [run["batch_size"] for run in result["generate"]] == [1, 2]
+    assert all(run["tokens_per_second"] > 0 for run in (*result["gpt"], *result["generate"]))
     assert "tokens/s" in done.stdout
