@@ -33,6 +33,6 @@ def test_tiny_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for part in ("small", "base"):
         (run,) = result[part]
         assert set(run["tokens_per_second"]) == {"Hugging Face", "keras-hub, jax", "kpt, torch"}
-        assert run["agreement"] == {"keras-hub, jax": 1.0, "kpt, torch": 1.0} and run["distinct_tokens"] > 5
+        assert run["agreement"] == {"keras-hub, jax": 1.0, "kpt, torch": 1.0} and run["distinct_tokens"] > 1
         assert run["ratio"]["kpt, torch"] > 0 and run["bytes_per_second"] > 0
     assert result["growth"]["ratio"]["kpt, torch"] > 0
