@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING
 from kpt.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from kpt import data, evaluation, export, generation, layers, models, objectives, text, training, vectors
+    from kpt import (
+        data,
+        evaluation,
+        export,
+        generation,
+        interop,
+        layers,
+        models,
+        objectives,
+        text,
+        training,
+        vectors,
+    )
     from kpt.data import TokenStore
     from kpt.errors import InputError
     from kpt.generation import generate
@@ -24,7 +36,7 @@ if TYPE_CHECKING:
         WordPieceTokenizer,
         WordTokenizer,
     )
-    from kpt.training import GenerateSamples
+    from kpt.training import GenerateSamples, load
     from kpt.vectors import WordVectors
 
 __version__ = "0.1.0"
@@ -50,7 +62,9 @@ __all__ = [
     "export",
     "generate",
     "generation",
+    "interop",
     "layers",
+    "load",
     "models",
     "objectives",
     "text",
@@ -65,7 +79,9 @@ __getattr__, __dir__ = lazy_names(
         "evaluation": "kpt.evaluation",
         "export": "kpt.export",
         "generation": "kpt.generation",
+        "interop": "kpt.interop",
         "layers": "kpt.layers",
+        "load": "kpt.training",
         "models": "kpt.models",
         "objectives": "kpt.objectives",
         "text": "kpt.text",

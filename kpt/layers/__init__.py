@@ -8,7 +8,14 @@ from kpt.layers.feed_forward import FeedForward
 from kpt.layers.heads import MaskedLMHead, Pooler, gather_positions
 from kpt.layers.initializers import truncated_normal
 from kpt.layers.normalization import normalization_layer
-from kpt.layers.positions import LearnedPositions, RotaryPositions, SinusoidalPositions, rotate, sinusoids
+from kpt.layers.positions import (
+    LearnedPositions,
+    RotaryPositions,
+    SinusoidalPositions,
+    rotary_frequencies,
+    rotate,
+    sinusoids,
+)
 from kpt.layers.segments import SegmentEmbedding
 from kpt.layers.token_embedding import TokenEmbedding
 from kpt.layers.transformer_block import TransformerBlock
@@ -31,6 +38,7 @@ __all__ = [
     "gather_positions",
     "gelu_tanh",
     "normalization_layer",
+    "rotary_frequencies",
     "rotate",
     "scaled_dot_product_attention",
     "sinusoids",

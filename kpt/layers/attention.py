@@ -97,6 +97,7 @@ class SelfAttention(keras.layers.Layer):
         key_value_heads: Number of heads of keys and values, a divisor of `heads`; by default `heads`. With fewer,
             successive heads of queries share them, and a cache is smaller by as much.
         use_bias: Whether the projections have biases.
+        qkv_bias: Whether those of queries, keys and values have; by default `use_bias`.
         output_scale: Factor on the standard deviation of the output projection's initial weights; pre-norm stacks
             of `n` blocks take `(2 n) ** -0.5` so that the residual stream starts with the same variance at any depth.
         initial_scale: Factor on the standard deviation of all initial weights, which is else BERT's and GPT-2's 0.02.
@@ -128,6 +129,7 @@ class SelfAttention(keras.layers.Layer):
         causal: bool = False,
         key_value_heads: int | None = None,
         use_bias: bool = True,
+        qkv_bias: bool | None = None,
         output_scale: float = 1.0,
         initial_scale: float = 1.0,
         **kwargs: Any,
@@ -136,6 +138,7 @@ class SelfAttention(keras.layers.Layer):
         self.heads, self.dropout, self.causal = heads, dropout, causal
         self.key_value_heads = heads if key_value_heads is None else key_value_heads
         self.use_bias, self.output_scale, self.initial_scale = use_bias, output_scale, initial_scale
+        self.qkv_bias = use_bias if qkv_bias is None else qkv_bias
 
     def build(self, inputs_shape: Any) -> None:
         width = inputs_shape[-1]
@@ -149,7 +152,7 @@ class SelfAttention(keras.layers.Layer):
         # One kernel: the columns of queries, then keys, then values, each head by head.
         self.qkv = keras.layers.Dense(
             (self.heads + 2 * self.key_value_heads) * (width // self.heads),
-            use_bias=self.use_bias,
+            use_bias=self.qkv_bias,
             kernel_initializer=truncated_normal(self.initial_scale),
             dtype=self.dtype_policy,
             name="qkv",
@@ -210,6 +213,7 @@ class SelfAttention(keras.layers.Layer):
             "causal": self.causal,
             "key_value_heads": self.key_value_heads,
             "use_bias": self.use_bias,
+            "qkv_bias": self.qkv_bias,
             "output_scale": self.output_scale,
             "initial_scale": self.initial_scale,
         }

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kpt.layers.activations import activation_function, activation_name
 from kpt.layers.initializers import truncated_normal
 from kpt.layers.normalization import normalization_layer
 
@@ -65,7 +66,7 @@ class MaskedLMHead(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.vocabulary_size, self.epsilon = vocabulary_size, epsilon
-        self.activation, self.normalization = keras.activations.get(activation), normalization
+        self.activation, self.normalization = activation_function(activation), normalization
 
     def build(self, sequence_shape: Any, *_: Any, **__: Any) -> None:
         width = sequence_shape[-1]
@@ -93,7 +94,7 @@ class MaskedLMHead(keras.layers.Layer):
         return {
             **super().get_config(),
             "vocabulary_size": self.vocabulary_size,
-            "activation": keras.activations.serialize(self.activation),
+            "activation": activation_name(self.activation),
             "normalization": self.normalization,
             "epsilon": self.epsilon,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -11,7 +12,14 @@ from keras import ops
 from kpt.errors import InputError
 from kpt.layers.initializers import truncated_normal
 
-__all__ = ["LearnedPositions", "RotaryPositions", "SinusoidalPositions", "rotate", "sinusoids"]
+__all__ = [
+    "LearnedPositions",
+    "RotaryPositions",
+    "SinusoidalPositions",
+    "rotary_frequencies",
+    "rotate",
+    "sinusoids",
+]
 
 
 def sinusoids(length: int, width: int, base: float = 10_000.0) -> np.ndarray:
@@ -58,6 +66,34 @@ def rotate(inputs: Any, rotations: Any) -> Any:
     return ops.concatenate([first * cosine - second * sine, second * cosine + first * sine], axis=-1)
 
 
+def rotary_frequencies(depth: int, base: float, scaling: Mapping[str, float] | None = None) -> np.ndarray:
+    r"""Return the angle by which each pair of a head's vector turns from one position to the next.
+
+    .. math:: f_i = base^{-2i/depth}
+
+    With `scaling`, as Llama 3.1 has it for long contexts, pairs that turn fewer than `low_freq_factor` times within
+    `original_max_position_embeddings` turn `factor` times slower, those that turn more than `high_freq_factor` times
+    stay as they are, and what is between goes linearly, by the number of turns, from the one to the other.
+
+    Args:
+        depth: Width of one head, even.
+        base: The largest wavelength divided by 2 pi.
+        scaling: The four numbers by these names; `None` for no scaling.
+
+    Returns:
+        float64 `[depth / 2]`.
+
+    Source: Su et al. 2021, "RoFormer", section 3.2.2; Grattafiori et al. 2024, "The Llama 3 Herd of Models".
+    """
+    frequencies: np.ndarray = base ** (-np.arange(0, depth, 2) / depth)
+    if scaling is None:
+        return frequencies
+    turns = scaling["original_max_position_embeddings"] * frequencies / (2 * np.pi)
+    low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
+    kept = np.clip((turns - low) / (high - low), 0.0, 1.0)
+    return frequencies * (kept + (1 - kept) / scaling["factor"])
+
+
 @keras.saving.register_keras_serializable("kpt")
 class RotaryPositions(keras.layers.Layer):
     r"""Cosines and sines of the angles :math:`\theta_{t,i} = t \cdot base^{-2i/depth}` that rotary attention turns by.
@@ -69,6 +105,7 @@ class RotaryPositions(keras.layers.Layer):
         depth: Width of one head, even.
         base: The largest wavelength divided by 2 pi.
         maximum_length: Longest sequence that is taken; by default any.
+        scaling: See `rotary_frequencies`.
 
     Call arguments:
         inputs: A tensor whose second axis is the length, such as token ids `[batch, length]`.
@@ -83,18 +120,25 @@ class RotaryPositions(keras.layers.Layer):
     Source: Su et al. 2021, "RoFormer: Enhanced Transformer with Rotary Position Embedding".
     """
 
-    def __init__(self, depth: int, base: float = 10_000.0, maximum_length: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        depth: int,
+        base: float = 10_000.0,
+        maximum_length: int | None = None,
+        scaling: Mapping[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if depth % 2:
             raise InputError(f"Rotary positions turn pairs, so the width of a head must be even, not {depth}.")
-        self.depth, self.base, self.maximum_length = depth, base, maximum_length
+        self.depth, self.base, self.maximum_length, self.scaling = depth, base, maximum_length, scaling
 
     def call(self, inputs: Any, positions: Any = None) -> Any:
         if self.maximum_length is not None:
             check_length(inputs.shape[1], self.maximum_length)
         if positions is None:
             positions = ops.arange(ops.shape(inputs)[1], dtype="float32")
-        frequencies = ops.convert_to_tensor(self.base ** (-np.arange(0, self.depth, 2) / self.depth), dtype="float32")
+        frequencies = ops.convert_to_tensor(rotary_frequencies(self.depth, self.base, self.scaling), dtype="float32")
         angles = ops.expand_dims(ops.cast(positions, "float32"), -1) * frequencies
         return ops.concatenate([ops.cos(angles), ops.sin(angles)], axis=-1)
 
@@ -103,7 +147,8 @@ class RotaryPositions(keras.layers.Layer):
         return keras.KerasTensor((*lead, self.depth), dtype="float32")
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "depth": self.depth, "base": self.base, "maximum_length": self.maximum_length}
+        names = ("depth", "base", "maximum_length", "scaling")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 @keras.saving.register_keras_serializable("kpt")

@@ -35,6 +35,7 @@ class TransformerBlock(keras.layers.Layer):
         causal: Whether a position sees only itself and what is before it.
         key_value_heads: See `SelfAttention`.
         use_bias: Whether the projections and layer norms have biases.
+        qkv_bias: See `SelfAttention`.
         output_scale: Factor on the initial standard deviation of the projections that write to the residual stream.
         initial_scale: See `SelfAttention`.
         epsilon: Of the normalizations.
@@ -65,6 +66,7 @@ class TransformerBlock(keras.layers.Layer):
         causal: bool = False,
         key_value_heads: int | None = None,
         use_bias: bool = True,
+        qkv_bias: bool | None = None,
         output_scale: float = 1.0,
         initial_scale: float = 1.0,
         epsilon: float = 1e-12,
@@ -83,6 +85,7 @@ class TransformerBlock(keras.layers.Layer):
             "causal": causal,
             "key_value_heads": key_value_heads,
             "use_bias": use_bias,
+            "qkv_bias": qkv_bias,
             "output_scale": output_scale,
             "initial_scale": initial_scale,
             "epsilon": epsilon,
@@ -95,6 +98,7 @@ class TransformerBlock(keras.layers.Layer):
             dropout=attention_dropout,
             causal=causal,
             key_value_heads=key_value_heads,
+            qkv_bias=qkv_bias,
             name="attention",
             **inner,
         )

@@ -63,12 +63,15 @@ class Decoder(keras.Model):
         feed_forward_width: Hidden width of the feed-forward networks; by default four times `width`.
         maximum_length: Longest sequence.
         positions: `"learned"` or `"rotary"`.
+        rotary_base: `base` of `kpt.layers.rotary_frequencies`, where positions are rotary.
+        rotary_scaling: `scaling` of the same.
         normalization: `"layer_norm"` or `"rms_norm"`, before each part of a block and after the last.
         activation: Activation of the feed-forward networks.
         gated: Whether the feed-forward networks are gated.
         dropout: Rate on embeddings and on the output of each part of a block.
         attention_dropout: Rate on attention probabilities; by default `dropout`.
         use_bias: Whether the projections and the layer norms have biases.
+        qkv_bias: Whether the projections to queries, keys and values have biases; by default `use_bias`.
         epsilon: Of the normalizations.
         tied: Whether logits are products with the token embedding; else the output has a matrix of its own.
         scale_embedding: Whether token embeddings are multiplied by the root of `width`, see `Encoder`.
@@ -96,12 +99,15 @@ class Decoder(keras.Model):
         feed_forward_width: int | None = None,
         maximum_length: int = 1024,
         positions: str = "learned",
+        rotary_base: float = 10_000.0,
+        rotary_scaling: dict[str, float] | None = None,
         normalization: str = "layer_norm",
         activation: Any = "gelu_tanh",
         gated: bool = False,
         dropout: float = 0.1,
         attention_dropout: float | None = None,
         use_bias: bool = True,
+        qkv_bias: bool | None = None,
         epsilon: float = 1e-5,
         tied: bool = True,
         scale_embedding: bool = False,
@@ -125,12 +131,15 @@ class Decoder(keras.Model):
             "feed_forward_width": feed_forward_width or 4 * width,
             "maximum_length": maximum_length,
             "positions": positions,
+            "rotary_base": rotary_base,
+            "rotary_scaling": rotary_scaling,
             "normalization": normalization,
             "activation": activation_name(activation),
             "gated": gated,
             "dropout": dropout,
             "attention_dropout": dropout if attention_dropout is None else attention_dropout,
             "use_bias": use_bias,
+            "qkv_bias": use_bias if qkv_bias is None else qkv_bias,
             "epsilon": epsilon,
             "tied": tied,
             "scale_embedding": scale_embedding,
@@ -147,11 +156,13 @@ class Decoder(keras.Model):
         self.positions = (
             LearnedPositions(maximum_length, dtype=policy, name="positions")
             if positions == "learned"
-            else RotaryPositions(width // heads, maximum_length=maximum_length, name="positions")
+            else RotaryPositions(width // heads, rotary_base, maximum_length, rotary_scaling, name="positions")
         )
         self.embedding_dropout = Dropout(dropout, dtype=policy, name="embedding_dropout")
         shared = ("heads", "feed_forward_width", "key_value_heads", "normalization", "activation", "gated", "epsilon")
-        options = {name: self.arguments[name] for name in (*shared, "dropout", "attention_dropout", "use_bias")}
+        options = {
+            name: self.arguments[name] for name in (*shared, "dropout", "attention_dropout", "use_bias", "qkv_bias")
+        }
         self.blocks = [
             TransformerBlock(
                 **options,

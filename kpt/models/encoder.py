@@ -184,6 +184,7 @@ class Encoder(keras.Model):
         # What heads, objectives and checks of a run ask a backbone for.
         self.vocabulary_size, self.width, self.heads = vocabulary_size, width, heads
         self.maximum_length, self.segments, self.normalization = maximum_length, segments, normalization
+        self.epsilon, self.activation = epsilon, self.arguments["activation"]
         self.encoder_policy = policy
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:

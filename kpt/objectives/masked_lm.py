@@ -79,14 +79,15 @@ class MaskedLM(Objective):
         }
 
     def build_head(self, backbone: Any) -> None:
-        """Create the head for a backbone.
+        """Create the head for a backbone, with its activation and normalization, as BERT's has them.
 
         Args:
             backbone: A model with `vocabulary_size`, `width` and `token_embedding`.
         """
+        like: dict[str, Any] = {"activation": "gelu", "normalization": "layer_norm", "epsilon": 1e-12}
         self.head = MaskedLMHead(
             backbone.vocabulary_size,
-            normalization=getattr(backbone, "normalization", "layer_norm"),
+            **{name: getattr(backbone, name, default) for name, default in like.items()},
             dtype=self.dtype_policy,
             name=f"{self.name}_head",
         )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kpt.training.report import write_report
     from kpt.training.run_folder import Checkpoints, RunFolder
     from kpt.training.schedule import WarmupDecay
+    from kpt.training.sources import Loaded, load, open_source
     from kpt.training.word2vec import Word2VecSettings, pretrain_word2vec
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Checkpoints",
     "GenerateSamples",
     "GptSettings",
+    "Loaded",
     "MetricsLog",
     "Pretraining",
     "RunFolder",
@@ -44,6 +46,8 @@ __all__ = [
     "decoder_optimizer",
     "encoder_optimizer",
     "gpt2_optimizer",
+    "load",
+    "open_source",
     "pretrain",
     "pretrain_bert",
     "pretrain_gpt",
@@ -58,6 +62,7 @@ __getattr__, __dir__ = lazy_names(
         "Checkpoints": "kpt.training.run_folder",
         "GenerateSamples": "kpt.training.generate_samples",
         "GptSettings": "kpt.training.gpt",
+        "Loaded": "kpt.training.sources",
         "MetricsLog": "kpt.training.metrics_log",
         "Pretraining": "kpt.training.pretraining",
         "RunFolder": "kpt.training.run_folder",
@@ -69,6 +74,8 @@ __getattr__, __dir__ = lazy_names(
         "decoder_optimizer": "kpt.training.optimizers",
         "encoder_optimizer": "kpt.training.optimizers",
         "gpt2_optimizer": "kpt.training.optimizers",
+        "load": "kpt.training.sources",
+        "open_source": "kpt.training.sources",
         "pretrain": "kpt.training.pretraining",
         "pretrain_bert": "kpt.training.bert",
         "pretrain_gpt": "kpt.training.gpt",

@@ -27,6 +27,8 @@ X = {"x": normal(3, 5, 8)}
 MASK = {"mask": np.arange(5) < np.array([[5], [3], [1]])}
 ROTATIONS = {"rotations": np.concatenate([np.cos(normal(3, 5, 2, seed=1)), np.sin(normal(3, 5, 2, seed=1))], axis=-1)}
 
+SCALING = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16}
+
 
 @keras.saving.register_keras_serializable("tests")
 class TiedHead(keras.Model):
@@ -104,6 +106,11 @@ CASES = {
         {"x": np.zeros((3, 5), np.int32), "positions": np.array([[4, 3, 2, 1, 0]] * 3, np.int32)},
         lambda layer, tensors: layer(tensors["x"], positions=tensors["positions"]),
     ),
+    "RotaryPositions scaled": Case(
+        lambda **k: RotaryPositions(4, scaling=SCALING, **k),
+        {"x": np.zeros((3, 5), np.int32)},
+        on_x,
+    ),
     "SegmentEmbedding": Case(
         lambda **k: SegmentEmbedding(3, 4, **k), {"x": np.array([[0, 2], [1, 1]], np.int32)}, on_x
     ),
@@ -117,6 +124,7 @@ CASES = {
         X | ROTATIONS,
         lambda layer, tensors: layer(tensors["x"], rotations=tensors["rotations"]),
     ),
+    "SelfAttention biased": Case(lambda **k: SelfAttention(2, use_bias=False, qkv_bias=True, **k), X, on_x),
     "SelfAttention grouped": Case(
         lambda **k: SelfAttention(4, causal=True, key_value_heads=2, dropout=0.2, **k), X, on_x
     ),

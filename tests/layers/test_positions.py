@@ -6,7 +6,14 @@ import pytest
 from keras import ops
 
 from kpt.errors import InputError
-from kpt.layers import LearnedPositions, RotaryPositions, SinusoidalPositions, rotate, sinusoids
+from kpt.layers import (
+    LearnedPositions,
+    RotaryPositions,
+    SinusoidalPositions,
+    rotary_frequencies,
+    rotate,
+    sinusoids,
+)
 from tests import reference
 from tests.numbers import array, normal
 
@@ -49,6 +56,19 @@ def test_a_sequence_over_the_positions(kind: type) -> None:
     with pytest.raises(InputError, match=message):
         kind(5)(normal(2, 6, 4))
     assert array(kind(6)(normal(2, 6, 4))).shape == (2, 6, 4)
+
+
+def test_frequencies() -> None:
+    assert rotary_frequencies(4, 10_000.0).tolist() == pytest.approx([1.0, 0.01])
+    # Within 2 pi * 100 positions they turn 100, 10 and 1 times: as it is, in the middle, and eight times slower.
+    scaling = {
+        "factor": 8.0,
+        "low_freq_factor": 2.0,
+        "high_freq_factor": 18.0,
+        "original_max_position_embeddings": 200 * np.pi,
+    }
+    found = rotary_frequencies(6, 1000.0, scaling)
+    assert found.tolist() == pytest.approx([1.0, 0.1 * (0.5 + 0.5 / 8), 0.01 / 8])
 
 
 def test_rotations_are_cosines_and_sines() -> None:

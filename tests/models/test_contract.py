@@ -67,6 +67,12 @@ DECODERS = {
             activation="silu",
             gated=True,
             use_bias=False,
+            qkv_bias=True,
+            rotary_base=500.0,
+            rotary_scaling={
+                **{"factor": 8.0, "low_freq_factor": 1.0},
+                **{"high_freq_factor": 4.0, "original_max_position_embeddings": 16},
+            },
             tied=False,
             scale_embedding=True,
             initial_deviation=0.1,
