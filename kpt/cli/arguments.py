@@ -19,6 +19,7 @@ __all__ = [
     "add_backend_argument",
     "add_corpus_arguments",
     "add_out_argument",
+    "add_source_argument",
     "check_out",
     "corpus_from",
     "positive_integer",
@@ -79,6 +80,17 @@ def add_backend_argument(parser: argparse.ArgumentParser) -> None:
         "--backend",
         choices=("tensorflow", "jax", "torch"),
         help="what Keras runs on (default: KERAS_BACKEND or the Keras configuration, else tensorflow)",
+    )
+
+
+def add_source_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--from`, which `kpt.training.open_source` reads."""
+    parser.add_argument(
+        "--from",
+        dest="source",
+        required=True,
+        metavar="MODEL",
+        help="run folder, Hugging Face folder, or hf://OWNER/MODEL",
     )
 
 

@@ -1,4 +1,4 @@
-"""`kpt export`: turns a run into a folder that others load."""
+"""`kpt export`: turns a model into a folder that others load."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kpt.cli.arguments import positive_integer
+from kpt.cli.arguments import add_source_argument, positive_integer
 from kpt.cli.backend import load_backend
 from kpt.cli.output import Output
 from kpt.errors import InputError
 
 __all__ = ["add_parser", "run"]
+
+FORMATS = ("saved_model", "huggingface")
 
 
 def add_parser(verbs: Any) -> argparse.ArgumentParser:
@@ -21,13 +23,18 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         "export",
         help="export a model for serving",
         description="Export a model as a SavedModel that takes raw text, or word vectors as one that takes words. It "
-        "becomes the next version in the folder, complete or not at all, so that a server may watch the folder.",
+        "becomes the next version in the folder, complete or not at all, so that a server may watch the folder. Or "
+        "export it as a Hugging Face folder, which transformers loads with no code beside it.",
         epilog="Example: kpt export --from run --to saved_models/bert",
     )
-    parser.add_argument("--from", dest="source", type=Path, required=True, metavar="RUN", help="run folder")
-    parser.add_argument("--format", choices=("saved_model",), default="saved_model", help="(default: saved_model)")
+    add_source_argument(parser)
+    parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help=f"(default: {FORMATS[0]})")
     parser.add_argument(
-        "--to", type=Path, required=True, metavar="DIR", help="the model's folder, which gets a version"
+        "--to",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="the model's folder, which gets a version; for huggingface a new one, which is it",
     )
     parser.add_argument(
         "--length",
@@ -43,21 +50,40 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Load and export."""
     begin = time.perf_counter()
+    export = saved_model if arguments.format == "saved_model" else hugging_face
+    path, step = export(arguments)
+    return {arguments.format: str(path), "step": step, "seconds": round(time.perf_counter() - begin, 2)}
+
+
+def saved_model(arguments: argparse.Namespace) -> tuple[Path, int]:
+    """Export a SavedModel; returns its folder, and the steps its model was trained."""
     load_backend("tensorflow")  # a SavedModel is TensorFlow's, whatever the weights were trained with
     from kpt.export import export_word_vectors, generates, saved_model
-    from kpt.training import RunFolder
+    from kpt.training import RunFolder, open_source
 
-    source = RunFolder(arguments.source)
-    if source.config.get("kind") == "word2vec":
+    source = open_source(arguments.source)
+    if isinstance(source, RunFolder) and source.config.get("kind") == "word2vec":
         from kpt.training.word2vec import run_vectors
 
         if arguments.length is not None:
             raise InputError("--length is for models of texts, not for word vectors; leave it out")
-        path = export_word_vectors(run_vectors(source), arguments.to)
-        return {"saved_model": str(path), "step": source.step, "seconds": round(time.perf_counter() - begin, 2)}
+        return export_word_vectors(run_vectors(source), arguments.to), source.step
     model = source.load(compile=False)
     length = arguments.length
     if length is None and not generates(model):
         length = source.config.get("training", {}).get("length")
-    path = saved_model(model, source.tokenizer, arguments.to, length=length, top_k=arguments.top_k)
-    return {"saved_model": str(path), "step": source.step, "seconds": round(time.perf_counter() - begin, 2)}
+    return saved_model(model, source.tokenizer, arguments.to, length=length, top_k=arguments.top_k), source.step
+
+
+def hugging_face(arguments: argparse.Namespace) -> tuple[Path, int]:
+    """Export a Hugging Face folder; returns it, and the steps its model was trained."""
+    if arguments.length is not None:
+        raise InputError("--length is for a SavedModel; a Hugging Face model has all of its positions")
+    load_backend()
+    from kpt.interop import write_hugging_face
+    from kpt.training import RunFolder, open_source
+
+    source = open_source(arguments.source)
+    if isinstance(source, RunFolder) and source.config.get("kind") == "word2vec":
+        raise InputError(f"{source.path} has word vectors, for which Hugging Face has no model; export a SavedModel")
+    return write_hugging_face(source.load(compile=False), source.tokenizer, arguments.to), source.step

@@ -1,14 +1,20 @@
-"""`kpt generate`: goes on with texts, by a decoder that `kpt pretrain gpt` has trained."""
+"""`kpt generate`: goes on with texts, by a decoder that `kpt pretrain gpt` or somebody else has trained."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-from kpt.cli.arguments import add_backend_argument, positive_integer, positive_number, proportion, whole_number
+from kpt.cli.arguments import (
+    add_backend_argument,
+    add_source_argument,
+    positive_integer,
+    positive_number,
+    proportion,
+    whole_number,
+)
 from kpt.cli.backend import load_backend
 from kpt.cli.output import Output
 from kpt.errors import InputError
@@ -41,7 +47,7 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         epilog='Example: kpt generate --from run "Once upon a time" --temperature 0.8 --top-p 0.95',
     )
     parser.add_argument("prompts", nargs="+", metavar="PROMPT", help="beginning of a text; - reads it from the input")
-    parser.add_argument("--from", dest="source", type=Path, required=True, metavar="RUN", help="run folder")
+    add_source_argument(parser)
     parser.add_argument("--max-new-tokens", type=positive_integer, default=50, metavar="N", help="(default: 50)")
     add_backend_argument(parser)
     group = parser.add_argument_group("drawing")
@@ -72,12 +78,12 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     load_backend(arguments.backend)
     from kpt.generation import generate, print_text
     from kpt.objectives import CausalLM
-    from kpt.training import RunFolder
+    from kpt.training import open_source
 
-    source = RunFolder(arguments.source)
+    source = open_source(arguments.source)
     model = source.load(compile=False)
     if not any(isinstance(objective, CausalLM) for objective in getattr(model, "objectives", ())):
-        raise InputError(f"the model of {source.path} writes no text; give a run of `kpt pretrain gpt`")
+        raise InputError(f"the model of {source.path} writes no text; give a run of `kpt pretrain gpt`, or a decoder")
     options = {name: getattr(arguments, name) for name in OPTIONS}
     streamed = len(prompts) == 1 and arguments.num_return_sequences == arguments.num_beams == 1 and not output.as_json
     if streamed:

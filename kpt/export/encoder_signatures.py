@@ -19,7 +19,7 @@ class ServedEncoder(tf.Module):
     """A pre-trained model behind its tokenizer; what it tracks is what a SavedModel of it holds.
 
     Args:
-        pretrainer: the model.
+        pretrainer: the model, or an encoder without objectives.
         tokenizer: the tokenizer it was trained with.
         length: tokens of a sequence at most, special tokens included.
         top_k: guesses for each mask.
@@ -27,8 +27,9 @@ class ServedEncoder(tf.Module):
 
     def __init__(self, pretrainer: Pretrainer, tokenizer: Tokenizer, length: int, top_k: int) -> None:
         super().__init__()
-        backbone = pretrainer.backbone
-        heads = [head for head in pretrainer.objectives if isinstance(head, MaskedLM | NextSentence)]
+        backbone: Any = getattr(pretrainer, "backbone", pretrainer)
+        objectives: Any = getattr(pretrainer, "objectives", ())
+        heads = [head for head in objectives if isinstance(head, MaskedLM | NextSentence)]
         # The variables alone: a Keras object in the SavedModel would ask for Keras when it is loaded.
         self.weights = [weight.value for part in (backbone, *heads) for weight in part.weights]
         self.plain = tokenizer.in_graph()

@@ -72,7 +72,7 @@ def saved_model(
     as that would change what is asked.
 
     Args:
-        pretrainer: the model.
+        pretrainer: the model, or an encoder without objectives, whose `serving_default` alone is exported.
         tokenizer: the tokenizer that it was trained with.
         folder: the model's folder, such as `saved_models/bert`; made if it is missing.
         length: tokens of a sequence at most, special tokens included, and prompt and text together; by default the
@@ -92,10 +92,11 @@ def saved_model(
         PosixPath('saved_models/bert/1')
     """
     causal = generates(pretrainer)
-    length = check_length(pretrainer.backbone, length, SHORTEST_CAUSAL if causal else SHORTEST)
+    backbone: Any = getattr(pretrainer, "backbone", pretrainer)
+    length = check_length(backbone, length, SHORTEST_CAUSAL if causal else SHORTEST)
     if top_k < 1:
         raise InputError(f"top_k is {top_k}; give 1 or more guesses for a mask")
-    vocabulary_size = pretrainer.backbone.vocabulary_size
+    vocabulary_size = backbone.vocabulary_size
     if tokenizer.vocabulary.size != vocabulary_size:
         raise InputError(
             f"the tokenizer has {tokenizer.vocabulary.size} pieces and the model {vocabulary_size}; "
@@ -135,7 +136,7 @@ def saved_model(
                 "kpt": kpt.__version__,
                 "signatures": list(served.functions),
                 "vocabulary_size": vocabulary_size,
-                "width": pretrainer.backbone.width,
+                "width": backbone.width,
                 "length": length,
                 **notes,
                 "tokenizer": {"fingerprint": tokenizer.fingerprint, **tokenizer.options},
@@ -148,11 +149,11 @@ def generates(model: Any) -> bool:
     """Return whether a model is exported as one that generates text: one with the objective `CausalLM`.
 
     Args:
-        model: a `Pretrainer`.
+        model: a `Pretrainer`, or a backbone without objectives.
     """
     from kpt.objectives import CausalLM
 
-    return any(isinstance(objective, CausalLM) for objective in model.objectives)
+    return any(isinstance(objective, CausalLM) for objective in getattr(model, "objectives", ()))
 
 
 def check_length(backbone: object, length: int | None, shortest: int) -> int:

@@ -10,6 +10,7 @@ from kpt.cli.arguments import (
     add_backend_argument,
     add_corpus_arguments,
     add_out_argument,
+    add_source_argument,
     check_out,
     corpus_from,
     positive_integer,
@@ -126,3 +127,9 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
 def test_a_comma_that_parts_no_thousands_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="is not a whole number from 1 up"):
         positive_integer(text)
+
+
+def test_a_source_keeps_the_two_slashes_of_a_name() -> None:
+    parser = argparse.ArgumentParser()
+    add_source_argument(parser)
+    assert parser.parse_args(["--from", "hf://a/b"]).source == "hf://a/b"

@@ -10,9 +10,12 @@ import pytest
 import kpt.export
 import kpt.training
 from kpt.cli.main import main
-from kpt.objectives import CausalLM, MaskedLM
+from kpt.interop import write_hugging_face
+from kpt.objectives import CausalLM, MaskedLM, Pretrainer
 from kpt.text import WordTokenizer
 from kpt.vectors import WordVectors
+from tests.batches import tiny_encoder
+from tests.interop.checkpoints import wordpiece
 
 
 class Run:
@@ -40,7 +43,7 @@ def test_the_arguments_are_passed_on(
         return tmp_path / "bert" / "1"
 
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-    monkeypatch.setattr(kpt.training, "RunFolder", Run)
+    monkeypatch.setattr(kpt.training, "open_source", lambda source: Run(Path(source)))
     monkeypatch.setattr(kpt.export, "saved_model", saved_model)
     words = ["export", "--from", "run", "--to", str(tmp_path / "bert"), "--json"]
     assert main(words) == 0
@@ -76,4 +79,39 @@ def test_a_run_of_word2vec_exports_its_vectors(
 
 def test_no_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "--from", str(tmp_path), "--to", str(tmp_path / "bert")]) == 2
-    assert "is no run folder" in capfd.readouterr().err
+    assert "has no config.json; give a run folder" in capfd.readouterr().err
+
+
+def test_a_run_becomes_a_hugging_face_folder_and_that_a_saved_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    run = kpt.training.RunFolder.create(tmp_path / "run", wordpiece(), {"kind": "bert"})
+    run.save(Pretrainer(tiny_encoder(vocabulary_size=270), [MaskedLM()]), step=3)
+    words = ["export", "--from", str(run.path), "--format", "huggingface", "--to", str(tmp_path / "theirs"), "--json"]
+    assert main([*words, "--length", "5"]) == 2
+    assert "--length is for a SavedModel" in capfd.readouterr().err
+    assert main(words) == 0
+    results = json.loads(capfd.readouterr().out)
+    assert results == {"huggingface": str(tmp_path / "theirs"), "step": 3, "seconds": results["seconds"]}
+    assert main(words) == 2
+    assert "exists and is not empty" in capfd.readouterr().err
+
+    words = ["export", "--from", str(tmp_path / "theirs"), "--to", str(tmp_path / "served"), "--json"]
+    assert main(words) == 0
+    assert json.loads(capfd.readouterr().out)["saved_model"] == str(tmp_path / "served" / "1")
+    notes = json.loads((tmp_path / "served" / "1" / "assets.extra" / "kpt.json").read_text(encoding="utf-8"))
+    assert notes["signatures"] == ["serving_default", "fill_mask"]
+
+    write_hugging_face(tiny_encoder(vocabulary_size=270), wordpiece(), tmp_path / "bare")
+    words[2] = str(tmp_path / "bare")
+    assert main(words) == 0
+    notes = json.loads((tmp_path / "served" / "2" / "assets.extra" / "kpt.json").read_text(encoding="utf-8"))
+    assert notes["signatures"] == ["serving_default"]
+
+
+def test_word_vectors_have_no_hugging_face_form(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    tokenizer = WordTokenizer.train(["cat dog car"], minimum_frequency=1)
+    run = kpt.training.RunFolder.create(tmp_path / "run", tokenizer, {"kind": "word2vec"})
+    assert main(["export", "--from", str(run.path), "--format", "huggingface", "--to", str(tmp_path / "out")]) == 2
+    assert "has word vectors, for which Hugging Face has no model" in capfd.readouterr().err

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from kpt.cli.main import main
-from kpt.training import BertSettings, GptSettings, pretrain_bert, pretrain_gpt
+from kpt.interop import write_hugging_face
+from kpt.training import BertSettings, GptSettings, RunFolder, pretrain_bert, pretrain_gpt
 from tests.training.small_store import small_store
 
 SMALL = {"size": "tiny", "batch_size": 2, "length": 8, "held_out": 0.2, "evaluations": 1, "evaluation_batches": 1}
@@ -38,10 +39,19 @@ def test_one_prompt_is_written_as_it_comes(runs: Path, capfd: pytest.CaptureFixt
     assert written == "the cat" + json.loads(capfd.readouterr().out)["texts"][0] + "\n"
 
 
+def test_a_hugging_face_folder(runs: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    source = RunFolder(runs / "gpt")
+    write_hugging_face(source.load(compile=False), source.tokenizer, tmp_path / "gpt")
+    words = ["generate", "the cat", "--max-new-tokens", "4", "--json", "--from"]
+    assert main([*words, str(runs / "gpt")]) == 0 and main([*words, str(tmp_path / "gpt")]) == 0
+    ours, theirs = (json.loads(line) for line in capfd.readouterr().out.splitlines())
+    assert ours["texts"] == theirs["texts"] and theirs["step"] == 0
+
+
 def test_refusals(runs: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for words, sentence in (
         (["--from", str(runs / "bert"), "a"], "writes no text; give a run of"),
-        (["--from", str(tmp_path), "a"], "is no run folder"),
+        (["--from", str(tmp_path), "a"], "has no config.json; give a run folder"),
         (["--from", str(runs / "gpt"), "a", "--temperature", "-1"], "'-1' is not a number above 0"),
         (["--from", str(runs / "gpt"), "a", "--top-k", "0"], "'0' is not a whole number from 1 up"),
         (["--from", str(runs / "gpt"), "a", "--max-new-tokens", "0"], "'0' is not a whole number from 1 up"),
