@@ -26,7 +26,7 @@ BELOW: dict[str, set[str]] = {
     "models": {"layers"},
     "objectives": {"data", "layers"},
     "generation": {"text", "layers", "models"},
-    "interop": {"text", "models", "objectives"},
+    "interop": {"text", "layers", "models", "objectives"},
     "training": {"text", "vectors", "layers", "data", "models", "objectives", "generation", "interop"},
     "evaluation": {"text", "vectors", "layers", "data", "models", "objectives", "generation", "interop"},
     "export": {"text", "vectors", "layers", "data", "models", "objectives", "generation", "interop"},

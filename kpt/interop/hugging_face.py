@@ -14,6 +14,7 @@ from kpt.interop.published_tokenizer import read_tokenizer
 from kpt.interop.settings import arguments_of, config_of, family_for, family_of
 from kpt.interop.tensors import WEIGHTS_FILE, FolderTensors
 from kpt.interop.weights import heads_of, read_weights, tensors_of, unused_tensors
+from kpt.layers import zeros_instead
 from kpt.models import Decoder, Encoder
 from kpt.objectives import CausalLM, MaskedLM, NextSentence, Pretrainer
 from kpt.text import BytePairTokenizer, Tokenizer
@@ -81,20 +82,26 @@ class HuggingFaceFolder:
         arguments = arguments_of(self.family, self.config, file)
         tensors = FolderTensors(self.path)
         _check_sizes(self.family, arguments, tensors)
-        heads = heads_of(self.family, tensors)
-        backbone: Any
-        if self.family.backbone == "encoder":
-            pools = any(name.endswith("pooler.dense.weight") for name in tensors)
-            backbone = Encoder(**{"pooler": pools, **arguments})
-            heads = [name for name in heads if name != "next_sentence" or "pooled" in backbone.output]
-        else:
-            backbone = Decoder(**arguments)
-        model = Pretrainer(backbone, [OBJECTIVES[name]() for name in heads]) if heads else backbone
+        with zeros_instead():
+            model = _model(self.family, arguments, tensors)
         used = read_weights(model, self.family, tensors)
         if left := unused_tensors(self.family, tensors, used):
             more = f" and {len(left) - 3} more" if len(left) > 3 else ""
             warnings.warn(f"{self.path}: not read, as kpt has no such head: {', '.join(left[:3])}{more}", stacklevel=2)
         return model
+
+
+def _model(family: Family, arguments: dict[str, Any], tensors: FolderTensors) -> Any:
+    """A new model with the heads that a checkpoint has."""
+    heads = heads_of(family, tensors)
+    backbone: Any
+    if family.backbone == "encoder":
+        pools = any(name.endswith("pooler.dense.weight") for name in tensors)
+        backbone = Encoder(**{"pooler": pools, **arguments})
+        heads = [name for name in heads if name != "next_sentence" or "pooled" in backbone.output]
+    else:
+        backbone = Decoder(**arguments)
+    return Pretrainer(backbone, [OBJECTIVES[name]() for name in heads]) if heads else backbone
 
 
 def _check_sizes(family: Family, arguments: dict[str, Any], tensors: FolderTensors) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import mmap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
 class FolderTensors(Mapping[str, np.ndarray]):
-    """The tensors by name: views of the files, which the system reads page by page and may drop again.
+    """The tensors by name: views of the files, which the system reads page by page.
 
     They come from `model.safetensors`, or from the shards that `model.safetensors.index.json` names.
 
@@ -38,6 +40,7 @@ class FolderTensors(Mapping[str, np.ndarray]):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._maps: dict[Path, mmap.mmap] = {}
         self._entries: dict[str, tuple[Path, str, list[int], int]] = {}
         for path, names in _files(folder).items():
             found = _header(path)
@@ -52,10 +55,17 @@ class FolderTensors(Mapping[str, np.ndarray]):
         path, kind, shape, begin = self._entries[name]
         if kind not in FLOATS:
             raise InputError(f"{path}: the tensor {name!r} is of {kind}; give a checkpoint that is not quantized")
-        if 0 in shape:
-            return np.zeros(shape, FLOATS[kind])
-        # Copied where it is written to: PyTorch warns of arrays that cannot be.
-        return np.memmap(path, FLOATS[kind], mode="c", offset=begin, shape=tuple(shape))
+        if path not in self._maps:
+            with path.open("rb") as file:
+                self._maps[path] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        count = math.prod(shape)
+        return np.frombuffer(self._maps[path], FLOATS[kind], count, begin if count else 0).reshape(shape)
+
+    def drop_pages(self) -> None:
+        """Let the system take back the memory of what was read; it is read again where it is asked for again."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            for each in self._maps.values():
+                each.madvise(mmap.MADV_DONTNEED)
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from kpt.errors import InputError
+from kpt.interop.assignment import assign_joined
 from kpt.interop.families import Family
 from kpt.interop.tensors import FolderTensors
 
@@ -117,8 +118,7 @@ def read_weights(model: Any, family: Family, tensors: FolderTensors) -> set[str]
                 f"{tensors.folder}: {', '.join(found)} has the shape {list(turned(shape))}, and config.json asks for "
                 f"{list(turned(tuple(weight.shape)))}; copy the checkpoint again"
             )
-        joined = values[0] if len(values) == 1 else np.concatenate(values, axis=-1)
-        weight.assign(ops.cast(np.asarray(joined, dtype="float32"), weight.dtype))
+        assign_joined(weight, values, tensors.drop_pages)
     return used
 
 

@@ -6,7 +6,7 @@ from kpt.layers.cache import empty_cache, visible_slots, write_cache, written_by
 from kpt.layers.dropout import Dropout
 from kpt.layers.feed_forward import FeedForward
 from kpt.layers.heads import MaskedLMHead, Pooler, gather_positions
-from kpt.layers.initializers import truncated_normal
+from kpt.layers.initializers import truncated_normal, zeros_instead
 from kpt.layers.normalization import normalization_layer
 from kpt.layers.positions import (
     LearnedPositions,
@@ -47,4 +47,5 @@ __all__ = [
     "visible_slots",
     "write_cache",
     "written_by_selection",
+    "zeros_instead",
 ]

@@ -108,8 +108,8 @@ CASES = {
     ),
     "RotaryPositions scaled": Case(
         lambda **k: RotaryPositions(4, scaling=SCALING, **k),
-        {"x": np.zeros((3, 5), np.int32)},
-        on_x,
+        {"x": np.zeros((3, 5), np.int32), "positions": np.array([[4, 3, 2, 1, 0]] * 3, np.int32)},
+        lambda layer, tensors: layer(tensors["x"], positions=tensors["positions"]),
     ),
     "SegmentEmbedding": Case(
         lambda **k: SegmentEmbedding(3, 4, **k), {"x": np.array([[0, 2], [1, 1]], np.int32)}, on_x

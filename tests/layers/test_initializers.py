@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kpt.layers import truncated_normal
+from kpt.layers import truncated_normal, zeros_instead
 from tests.numbers import array
 
 
@@ -19,3 +19,9 @@ def test_a_normal_distribution_cut_at_two_deviations(scale: float) -> None:
 def test_each_call_gives_a_fresh_one() -> None:
     assert truncated_normal() is not truncated_normal()
     assert not np.array_equal(array(truncated_normal()((4, 4))), array(truncated_normal()((4, 4))))
+
+
+def test_zeros_instead() -> None:
+    with zeros_instead():
+        assert not array(truncated_normal()((4, 4))).any()
+    assert array(truncated_normal()((4, 4))).all()
