@@ -1,20 +1,47 @@
-"""Ids on disk, and ids to batches. `Batches` loads keras when it is first used; nothing else here does."""
+"""Ids on disk, and ids to batches. Making `Batches` loads keras when it is first used; nothing else here does."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kpt.data.labelled import LabelledTexts, label_ids, label_names, read_labelled
 from kpt.data.packed import PackedSequences
 from kpt.data.pairs import SentencePairs
 from kpt.data.prepare import prepare
 from kpt.data.segments import Segments
 from kpt.data.store import TokenStore
+from kpt.data.text_sequences import EncodedTexts, encode_texts, sequence_marks
 from kpt.data.windows import Windows
 from kpt.lazy import lazy_names
 
 if TYPE_CHECKING:
     from kpt.data.batches import Batches
+    from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
 
-__all__ = ["Batches", "PackedSequences", "Segments", "SentencePairs", "TokenStore", "Windows", "prepare"]
+__all__ = [
+    "Batches",
+    "EncodedTexts",
+    "LabelledBatches",
+    "LabelledExamples",
+    "LabelledTexts",
+    "PackedSequences",
+    "Segments",
+    "SentencePairs",
+    "TokenStore",
+    "Windows",
+    "encode_texts",
+    "label_ids",
+    "label_names",
+    "prepare",
+    "read_labelled",
+    "sequence_marks",
+]
 
-__getattr__, __dir__ = lazy_names(__name__, {"Batches": "kpt.data.batches"})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Batches": "kpt.data.batches",
+        "LabelledBatches": "kpt.data.labelled_batches",
+        "LabelledExamples": "kpt.data.labelled_batches",
+    },
+)

@@ -19,7 +19,7 @@ _BLOCK = 32
 
 
 class Examples(Protocol):
-    """What makes examples: `SentencePairs`, `Segments`, `Windows`."""
+    """What makes examples: `SentencePairs`, `Segments`, `Windows`, `LabelledExamples`."""
 
     seed: int
 
@@ -27,8 +27,8 @@ class Examples(Protocol):
     def vocabulary(self) -> Vocabulary:
         """The tokenizer's pieces."""
 
-    def examples(self, step: int, batch_size: int, rows: slice) -> dict[str, np.ndarray]:
-        """Return rows of the batch of a step."""
+    def examples(self, step: int, batch_size: int, rows: slice) -> Any:
+        """Return rows of the batch of a step: a dict of arrays, or what else Keras takes if nothing corrupts them."""
 
 
 class Corruption(Protocol):
@@ -108,7 +108,7 @@ class Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return self.steps
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> Any:
         """Return batch `index` of the present pass.
 
         Raises:
@@ -134,7 +134,7 @@ class Batches(keras.utils.PyDataset):
             if not self.repeat:
                 self._first_step += self.steps
 
-    def batch(self, step: int) -> dict[str, np.ndarray]:
+    def batch(self, step: int) -> Any:
         """Return this host's rows of the batch of a step, counted from 0 and not from `start_step`."""
         begin, stop = self._rows.start, self._rows.stop
         if not self.objectives:  # nothing is drawn for blocks of rows
@@ -158,10 +158,10 @@ class _Ahead:
     def __init__(self, make: Any, depth: int) -> None:
         self._make, self._depth = make, depth
         self._lock = threading.Lock()
-        self._made: dict[int, Future[dict[str, np.ndarray]]] = {}
+        self._made: dict[int, Future[Any]] = {}
         self._thread: ThreadPoolExecutor | None = None
 
-    def get(self, step: int, end: int) -> dict[str, np.ndarray]:
+    def get(self, step: int, end: int) -> Any:
         """Return the batch of a step and have those after it, below `end`, made."""
         if not self._depth:
             return self._make(step)

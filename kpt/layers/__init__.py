@@ -8,6 +8,7 @@ from kpt.layers.feed_forward import FeedForward
 from kpt.layers.heads import MaskedLMHead, Pooler, gather_positions
 from kpt.layers.initializers import truncated_normal, zeros_instead
 from kpt.layers.normalization import normalization_layer
+from kpt.layers.pooling import POOLINGS, check_pooling, pool_sequence
 from kpt.layers.positions import (
     LearnedPositions,
     RotaryPositions,
@@ -21,6 +22,7 @@ from kpt.layers.token_embedding import TokenEmbedding
 from kpt.layers.transformer_block import TransformerBlock
 
 __all__ = [
+    "POOLINGS",
     "Dropout",
     "FeedForward",
     "LearnedPositions",
@@ -34,10 +36,12 @@ __all__ = [
     "TransformerBlock",
     "activation_function",
     "activation_name",
+    "check_pooling",
     "empty_cache",
     "gather_positions",
     "gelu_tanh",
     "normalization_layer",
+    "pool_sequence",
     "rotary_frequencies",
     "rotate",
     "scaled_dot_product_attention",

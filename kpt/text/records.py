@@ -17,7 +17,7 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,18 +58,29 @@ def read_jsonl(
         >>> next(read_jsonl(blocks, "a.jsonl", Fields(), Counter()))
         Document(text='It rained.', label='1', id=None, source='a.jsonl', position=1)
     """
+    for line, record, escaped in jsonl_records(blocks, source, first_line):
+        where = f"{source}, line {line}"
+        text = text_of(record, fields.text, where)
+        if escaped:
+            text = settle(text, problems)
+        if not text or text.isspace():
+            problems["empty"] += 1
+            continue
+        label, name = _scalar(record, fields.label, where), _scalar(record, fields.id, where)
+        yield Document(text, label, name, source, line)
+
+
+def jsonl_records(
+    blocks: Iterable[str], source: str, first_line: int = 1
+) -> Iterator[tuple[int, dict[str, Any], bool]]:
+    """Yield the number of each line that has text, its object, and whether an escape is in it (see `settle`).
+
+    Raises:
+        InputError: A line is no JSON object, or is too long.
+    """
     for line, content in enumerate(lines_of(blocks, source, first_line), first_line):
         if content and not content.isspace():
-            where = f"{source}, line {line}"
-            record = parse_object(content, where)
-            text = _text(record, fields, where)
-            if "\\" in content:
-                text = _settle(text, problems)
-            if not text or text.isspace():
-                problems["empty"] += 1
-                continue
-            label, name = _scalar(record, fields.label, where), _scalar(record, fields.id, where)
-            yield Document(text, label, name, source, line)
+            yield line, parse_object(content, f"{source}, line {line}"), "\\" in content
 
 
 def read_table(
@@ -93,6 +104,28 @@ def read_table(
         >>> next(read_table(blocks, "a.csv", Fields(), Counter(), ","))
         Document(text='Well, it rained.', label='weather', id=None, source='a.csv', position=2)
     """
+    for line, record in table_records(blocks, source, separator, (fields.text,)):
+        text = record[fields.text]
+        if not text or text.isspace():
+            problems["empty"] += 1
+            continue
+        yield Document(text, record.get(fields.label), record.get(fields.id), source, line)
+
+
+def table_records(
+    blocks: Iterable[str], source: str, separator: str, needed: Sequence[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the line of each record after the first and its fields by name, see `read_table`.
+
+    Args:
+        blocks: The file's text in pieces of any size.
+        source: The file's name, for messages.
+        separator: What stands between two fields.
+        needed: Names that the first record must have.
+
+    Raises:
+        InputError: As `read_table`.
+    """
     if csv.field_size_limit() < MAXIMUM_RECORD:
         csv.field_size_limit(MAXIMUM_RECORD)
     lines = (line + "\n" for line in lines_of(blocks, source, 1))
@@ -107,19 +140,14 @@ def read_table(
             if not row:
                 continue
             if not header:
-                header = _check_header(row, fields, where)
+                header = _check_header(row, needed, where)
                 continue
             if len(row) != len(header):
                 found = "1 field" if len(row) == 1 else f"{len(row)} fields"
                 raise InputError(
                     f"{where}: {found} where the first record has {len(header)}; mend or remove the record"
                 )
-            record = dict(zip(header, row, strict=True))
-            text = record[fields.text]
-            if not text or text.isspace():
-                problems["empty"] += 1
-                continue
-            yield Document(text, record.get(fields.label), record.get(fields.id), source, line)
+            yield line, dict(zip(header, row, strict=True))
     except csv.Error as error:
         raise InputError(f"{source}, line {following}: the record is malformed ({error}); mend its quotes") from error
 
@@ -167,13 +195,18 @@ def parse_object(content: str, where: str) -> dict[str, Any]:
     return record
 
 
-def _text(record: dict[str, Any], fields: Fields, where: str) -> str:
-    if fields.text not in record:
+def text_of(record: dict[str, Any], name: str, where: str) -> str:
+    """Return the text in a field of a JSON object.
+
+    Raises:
+        InputError: There is no such field, or it holds something else.
+    """
+    if name not in record:
         names = ", ".join(map(repr, list(record)[:8])) or "none"
-        raise InputError(f"{where}: no field {fields.text!r} (fields: {names}); name the field that holds the text")
-    text = record[fields.text]
+        raise InputError(f"{where}: no field {name!r} (fields: {names}); name the field that holds the text")
+    text = record[name]
     if not isinstance(text, str):
-        raise InputError(f"{where}: field {fields.text!r} is {type(text).__name__}, not a string; mend the record")
+        raise InputError(f"{where}: field {name!r} is {type(text).__name__}, not a string; mend the record")
     return text
 
 
@@ -186,7 +219,8 @@ def _scalar(record: dict[str, Any], name: str, where: str) -> str | None:
     raise InputError(f"{where}: field {name!r} is {type(value).__name__}, not a string or a number; mend the record")
 
 
-def _settle(text: str, problems: Counter[str]) -> str:
+def settle(text: str, problems: Counter[str]) -> str:
+    """Return the text of a string with escapes by the rules of this module, and count what they settled."""
     if "\0" in text:
         problems["nul"] += text.count("\0")
         text = text.replace("\0", "")
@@ -196,10 +230,12 @@ def _settle(text: str, problems: Counter[str]) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def _check_header(row: list[str], fields: Fields, where: str) -> list[str]:
-    if fields.text not in row:
-        names = ", ".join(map(repr, row[:8]))
-        raise InputError(f"{where}: no field {fields.text!r} (fields: {names}); name the field that holds the text")
+def _check_header(row: list[str], needed: Sequence[str], where: str) -> list[str]:
+    for name in needed:
+        if name not in row:
+            names = ", ".join(map(repr, row[:8]))
+            what = "text" if name == needed[0] else "label or the second text"
+            raise InputError(f"{where}: no field {name!r} (fields: {names}); name the field that holds the {what}")
     repeated = [name for name in row if row.count(name) > 1]
     if repeated:
         raise InputError(f"{where}: field {repeated[0]!r} is named twice; give each field its own name")

@@ -1,0 +1,117 @@
+"""Labelled texts as batches by step: what `fit` is given to fine-tune on."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from kpt.data.batches import Batches
+from kpt.data.length_buckets import bucketed_batches, sorted_batches
+from kpt.data.text_sequences import EncodedTexts
+from kpt.errors import InputError
+from kpt.text.vocabulary import Vocabulary
+
+__all__ = ["LabelledBatches", "LabelledExamples"]
+
+
+class LabelledExamples:
+    """Makes batches of texts of similar length with their labels, each a pure function of (texts, seed, step).
+
+    Steps 0 to `steps(batch_size) - 1` have each text once, in an order of their own; so have the steps after these. See
+    `kpt.data.length_buckets`. Without shuffling each epoch has the longest texts first.
+
+    Args:
+        texts: the encoded texts.
+        vocabulary: their tokenizer's.
+        labels: what is to be predicted, [texts, ...]; None for texts that have none.
+        weights: float32 [texts], how much each counts in the loss; None for all the same.
+        seed: of the order.
+        shuffle: whether the order is random.
+
+    Raises:
+        InputError: there is no text, or there are not as many labels or weights as texts.
+    """
+
+    def __init__(
+        self,
+        texts: EncodedTexts,
+        vocabulary: Vocabulary,
+        labels: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+        *,
+        seed: int = 0,
+        shuffle: bool = True,
+    ) -> None:
+        if not len(texts):
+            raise InputError("there is no text; give at least one")
+        for what, values in (("labels", labels), ("weights", weights)):
+            if values is not None and len(values) != len(texts):
+                raise InputError(f"{len(values)} {what} for {len(texts)} texts; give one to each")
+        self.texts, self.vocabulary, self.labels, self.weights = texts, vocabulary, labels, weights
+        self.seed, self.shuffle = seed, shuffle
+        self._totals = texts.totals
+        self._epoch = lru_cache(maxsize=3)(self._batches_of_epoch)
+
+    def steps(self, batch_size: int) -> int:
+        """Return the number of batches of an epoch."""
+        return -(-len(self.texts) // batch_size)
+
+    def rows(self, step: int, batch_size: int) -> np.ndarray:
+        """Return the numbers of the texts in the batch of a step."""
+        epoch, number = divmod(step, self.steps(batch_size))
+        return self._epoch(batch_size, epoch if self.shuffle else 0)[number]
+
+    def order(self, batch_size: int) -> np.ndarray:
+        """Return the numbers of the texts in the order in which the steps of the first epoch have them."""
+        return np.concatenate([self.rows(step, batch_size) for step in range(self.steps(batch_size))])
+
+    def examples(self, step: int, batch_size: int, rows: slice = slice(None)) -> Any:
+        """Return the batch of a step, or some rows of it.
+
+        Returns:
+            The inputs (see `EncodedTexts.batch`) alone or with the labels, and the weights where there are some.
+        """
+        chosen = self.rows(step, batch_size)[rows]
+        parts: list[Any] = [self.texts.batch(chosen)]
+        if self.labels is not None:
+            parts.append(self.labels[chosen])
+            if self.weights is not None:
+                parts.append(self.weights[chosen])
+        return tuple(parts)
+
+    def _batches_of_epoch(self, batch_size: int, epoch: int) -> list[np.ndarray]:
+        if self.shuffle:
+            return bucketed_batches(self._totals, batch_size, self.seed, epoch)
+        return sorted_batches(self._totals, batch_size)
+
+
+class LabelledBatches(Batches):
+    """Batches of labelled texts for `fit`, `evaluate` and `predict` of any Keras model.
+
+    A pass is an epoch of the examples. As with all `Batches` an epoch goes on where the one before ended, so that each
+    has an order of its own; `fit` wants `shuffle=False` then, which `Classifier` and `Regressor` need not be told.
+
+    On TensorFlow Keras looks at the first two batches and takes what is alike in them for alike in all. So that it does
+    not take the width of two batches for that of all, the second one is given to it wider than the first while no pass
+    has begun; `batch` is what looks at one without that.
+
+    Args:
+        examples: the maker of examples.
+        batch_size: texts of a batch; the last one of an epoch may have fewer.
+        **options: of `Batches`: `start_step`, `repeat` and others; `steps` is an epoch by default.
+    """
+
+    def __init__(self, examples: LabelledExamples, *, batch_size: int = 32, **options: Any) -> None:
+        options.setdefault("steps", examples.steps(batch_size))
+        super().__init__(examples, batch_size=batch_size, **options)
+
+    def __getitem__(self, index: int) -> Any:
+        """Return batch `index` of the present pass, see `Batches`."""
+        batch = super().__getitem__(index)
+        if self._in_epoch or index != 1:
+            return batch
+        first = super().__getitem__(0)[0]["token_ids"].shape[1]
+        wider = max(0, first + 1 - batch[0]["token_ids"].shape[1])
+        return ({name: np.pad(value, ((0, 0), (0, wider))) for name, value in batch[0].items()}, *batch[1:])

@@ -1,0 +1,175 @@
+"""Model inputs from texts, single or in pairs: [CLS] A [SEP] and [CLS] A [SEP] B [SEP], padded to the longest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from kpt.data.length_buckets import padded_width
+from kpt.errors import InputError
+from kpt.text.tokenizer import Ragged, Tokenizer
+from kpt.text.vocabulary import Vocabulary
+
+__all__ = ["EncodedTexts", "Marks", "encode_texts", "sequence_marks"]
+
+
+class Marks(NamedTuple):
+    """The ids that stand around texts.
+
+    Attributes:
+        begin: before the first text; None for nothing.
+        separator: after each text; None for nothing.
+        pad: fills a sequence up to its length.
+    """
+
+    begin: int | None
+    separator: int | None
+    pad: int
+
+    @property
+    def single(self) -> int:
+        """Marks around one text."""
+        return (self.begin is not None) + (self.separator is not None)
+
+    @property
+    def pair(self) -> int:
+        """Marks around two texts."""
+        return self.single + (self.separator is not None)
+
+
+def sequence_marks(vocabulary: Vocabulary) -> Marks:
+    """Return the marks of a tokenizer: [CLS], [SEP] and [PAD], or the end of a text for each where it has not these.
+
+    A decoder has seen the end of a text before and after each of its texts, and reads a text best between two of them.
+
+    Example:
+        >>> sequence_marks(Vocabulary.from_tokens(["a", "<end>"], {"end": "<end>"}))
+        Marks(begin=1, separator=1, pad=1)
+    """
+    roles = vocabulary.roles
+    end = roles.get("end")
+    return Marks(roles.get("cls", end), roles.get("sep", end), roles.get("pad", 0 if end is None else end))
+
+
+class EncodedTexts(NamedTuple):
+    """The ids of texts, cut to a length.
+
+    Attributes:
+        first: ids of the texts.
+        second: ids of the texts that go with them, or None.
+        sizes: int64 [texts, 2], how many of them stay of each.
+        marks: what stands around them.
+        length: tokens of a sequence at most, marks included.
+        cut: number of texts (or pairs) that were too long.
+    """
+
+    first: Ragged
+    second: Ragged | None
+    sizes: np.ndarray
+    marks: Marks
+    length: int
+    cut: int
+
+    def __len__(self) -> int:
+        """Return the number of texts, or of pairs."""
+        return len(self.sizes)
+
+    @property
+    def totals(self) -> np.ndarray:
+        """int64 [texts]: tokens of each sequence, marks included."""
+        return self.sizes.sum(axis=1) + (self.marks.single if self.second is None else self.marks.pair)
+
+    def batch(self, rows: np.ndarray, columns: int | None = None) -> dict[str, np.ndarray]:
+        """Return the sequences of some texts.
+
+        Args:
+            rows: their numbers.
+            columns: of the result; by default the longest's, rounded up (`padded_width`).
+
+        Returns:
+            token_ids int32, segment_ids int32 (1 at the second text and the mark after it) and padding_mask bool
+            (True: token), [rows, columns] each.
+        """
+        totals, sizes, marks = self.totals[rows], self.sizes[rows], self.marks
+        if columns is None:
+            columns = padded_width(int(totals.max(initial=1)), self.length)
+        token_ids = np.full((len(rows), columns), marks.pad, np.int32)
+        at = np.zeros(len(rows), np.int64)
+        if marks.begin is not None:
+            token_ids[:, 0] = marks.begin
+            at += 1
+        number, begin_second = np.arange(len(rows)), totals
+        for side, ids in enumerate((self.first, self.second)):
+            if ids is None:
+                continue
+            if side:
+                begin_second = at.copy()
+            _copy_rows(token_ids, at, ids, rows, sizes[:, side])
+            at += sizes[:, side]
+            if marks.separator is not None:
+                token_ids[number, at] = marks.separator
+                at += 1
+        column = np.arange(columns)
+        mask = column < totals[:, None]
+        return {
+            "token_ids": token_ids,
+            "segment_ids": (mask & (column >= begin_second[:, None])).astype(np.int32),
+            "padding_mask": mask,
+        }
+
+
+def encode_texts(
+    tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None = None, *, length: int
+) -> EncodedTexts:
+    r"""Encode texts for a model that reads whole sequences.
+
+    What is over the length is cut and counted: the end of a single text, and of a pair the end of whichever is longer,
+    token by token (of the second where both are equally long), which leaves
+
+    .. math:: a' = \min(a, \max(r - b, \lceil r / 2 \rceil)), \quad b' = \min(b, \max(r - a, \lfloor r / 2 \rfloor))
+
+    Args:
+        tokenizer: encodes them.
+        texts: the texts.
+        pairs: the second text of each, if they come in pairs.
+        length: tokens of a sequence at most, marks included.
+
+    Raises:
+        InputError: there are not as many seconds as texts, the length leaves no room for a token of each text, a pair
+            would have nothing between its texts, or a sequence would have no token at all.
+
+    Source: google-research/bert, `run_classifier.py`, `_truncate_seq_pair`.
+    """
+    marks = sequence_marks(tokenizer.vocabulary)
+    first = tokenizer.encode(texts)
+    lengths = [np.diff(first.row_splits)]
+    second = None
+    if pairs is not None:
+        if len(pairs) != len(texts):
+            raise InputError(f"{len(texts)} texts and {len(pairs)} second ones; give a second text to each")
+        if marks.separator is None:
+            raise InputError("the tokenizer has no token to stand between two texts; take one with [SEP] or an end")
+        second = tokenizer.encode(pairs)
+        lengths.append(np.diff(second.row_splits))
+    room = length - (marks.single if second is None else marks.pair)
+    if room < len(lengths):
+        raise InputError(f"length is {length}, which leaves room for {max(room, 0)} tokens of text; give more")
+    a = lengths[0].astype(np.int64)
+    b = lengths[1].astype(np.int64) if second is not None else np.zeros_like(a)
+    sizes = np.stack(
+        [np.minimum(a, np.maximum(room - b, (room + 1) // 2)), np.minimum(b, np.maximum(room - a, room // 2))], axis=1
+    )
+    if second is None:
+        sizes = np.stack([np.minimum(a, room), b], axis=1)
+    if not marks.single and (empty := np.flatnonzero(sizes.sum(axis=1) == 0)).size:
+        raise InputError(f"text {empty[0]} has no token and the tokenizer no mark; give a text with something in it")
+    return EncodedTexts(first, second, sizes, marks, length, int(np.count_nonzero(sizes.sum(axis=1) < a + b)))
+
+
+def _copy_rows(target: np.ndarray, at: np.ndarray, ids: Ragged, rows: np.ndarray, sizes: np.ndarray) -> None:
+    """Copy the beginning of each ragged row to its place in a row of the target."""
+    inside = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    source = np.repeat(np.asarray(ids.row_splits)[rows], sizes) + inside
+    target[np.repeat(np.arange(len(rows)), sizes), np.repeat(at, sizes) + inside] = ids.values[source]

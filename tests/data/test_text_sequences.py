@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kpt import InputError
+from kpt.data.text_sequences import encode_texts, sequence_marks
+from kpt.text import CharacterTokenizer, WordPieceTokenizer
+from tests.export.reference import encode, sequence, tiny_tokenizer
+
+TEXTS = ["the cat sat", "", "low lower lowest " * 9, "the mat"]
+SECONDS = ["on the mat .", "the cat", "who were there", ""]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> WordPieceTokenizer:
+    return tiny_tokenizer()
+
+
+@pytest.mark.parametrize("length", [8, 13, 24])
+@pytest.mark.parametrize("paired", [False, True])
+def test_sequences_are_those_of_berts_loop(tokenizer: WordPieceTokenizer, length: int, paired: bool) -> None:
+    texts, seconds = TEXTS, SECONDS if paired else None
+    encoded = encode_texts(tokenizer, texts, seconds, length=length)
+    rows = np.array([2, 0, 3, 1])
+    batch = encoded.batch(rows, columns=length)
+    for row, number in enumerate(rows):
+        second = encode(tokenizer, SECONDS[number]) if paired else None
+        expected = sequence(tokenizer, length, encode(tokenizer, texts[number]), second)
+        for name, value in expected.items():
+            np.testing.assert_array_equal(batch[name][row], value[0], err_msg=name)
+            assert batch[name].dtype == value.dtype
+    assert encoded.totals.tolist() == encoded.batch(np.arange(4))["padding_mask"].sum(axis=1).tolist()
+    assert encoded.cut == sum(
+        len(encode(tokenizer, text)) + (len(encode(tokenizer, other)) + 3 if paired else 2) > length
+        for text, other in zip(texts, SECONDS, strict=True)
+    )
+
+
+def test_a_batch_is_as_wide_as_its_longest_text_needs(tokenizer: WordPieceTokenizer) -> None:
+    encoded = encode_texts(tokenizer, TEXTS, length=24)
+    assert encoded.batch(np.array([1, 0]))["token_ids"].shape == (2, 8)
+    assert encoded.batch(np.array([1, 2]))["token_ids"].shape == (2, 24)
+
+
+@pytest.mark.parametrize("end_token", [False, True])
+def test_a_decoders_text_stands_between_two_ends(end_token: bool) -> None:
+    tokenizer = CharacterTokenizer.train(["abc", "cab"], end_token=end_token)
+    a, b, _ = tokenizer.encode(["abc"]).values
+    batch = encode_texts(tokenizer, ["ab"], length=9).batch(np.array([0]))
+    end = tokenizer.vocabulary.roles.get("end")
+    assert (end is not None) == end_token
+    assert batch["token_ids"][0, batch["padding_mask"][0]].tolist() == ([end, a, b, end] if end_token else [a, b])
+    if not end_token:
+        with pytest.raises(InputError, match="no token to stand between two texts"):
+            encode_texts(tokenizer, ["a"], ["b"], length=9)
+        with pytest.raises(InputError, match="text 1 has no token"):
+            encode_texts(tokenizer, ["a", ""], length=9)
+
+
+def test_marks_of_each_kind_of_vocabulary(tokenizer: WordPieceTokenizer) -> None:
+    vocabulary = tokenizer.vocabulary
+    assert sequence_marks(vocabulary) == (vocabulary.cls_id, vocabulary.sep_id, vocabulary.pad_id)
+
+
+def test_refusals(tokenizer: WordPieceTokenizer) -> None:
+    with pytest.raises(InputError, match="4 texts and 3 second ones"):
+        encode_texts(tokenizer, TEXTS, SECONDS[:3], length=24)
+    with pytest.raises(InputError, match="length is 4, which leaves room for 1 tokens"):
+        encode_texts(tokenizer, TEXTS, SECONDS, length=4)
