@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         layers,
         models,
         objectives,
+        tasks,
         text,
         training,
         vectors,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from kpt.generation import generate
     from kpt.models import Decoder, Encoder
     from kpt.objectives import Pretrainer, Word2Vec
+    from kpt.tasks import Classifier, Regressor
     from kpt.text import (
         BytePairTokenizer,
         CharacterTokenizer,
@@ -44,12 +46,14 @@ __version__ = "0.1.0"
 __all__ = [
     "BytePairTokenizer",
     "CharacterTokenizer",
+    "Classifier",
     "Corpus",
     "Decoder",
     "Encoder",
     "GenerateSamples",
     "InputError",
     "Pretrainer",
+    "Regressor",
     "SentencePieceTokenizer",
     "TokenStore",
     "Word2Vec",
@@ -67,6 +71,7 @@ __all__ = [
     "load",
     "models",
     "objectives",
+    "tasks",
     "text",
     "training",
     "vectors",
@@ -84,11 +89,13 @@ __getattr__, __dir__ = lazy_names(
         "load": "kpt.training",
         "models": "kpt.models",
         "objectives": "kpt.objectives",
+        "tasks": "kpt.tasks",
         "text": "kpt.text",
         "training": "kpt.training",
         "BytePairTokenizer": "kpt.text",
         "CharacterTokenizer": "kpt.text",
         "vectors": "kpt.vectors",
+        "Classifier": "kpt.tasks",
         "Corpus": "kpt.text",
         "Decoder": "kpt.models",
         "Encoder": "kpt.models",
@@ -96,6 +103,7 @@ __getattr__, __dir__ = lazy_names(
         "InputError": "kpt.errors",
         "generate": "kpt.generation",
         "Pretrainer": "kpt.objectives",
+        "Regressor": "kpt.tasks",
         "SentencePieceTokenizer": "kpt.text",
         "TokenStore": "kpt.data",
         "Word2Vec": "kpt.objectives",

@@ -14,7 +14,16 @@ os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 
 TESTS = Path(__file__).parent
-ON_EVERY_BACKEND = ("layers", "models", "objectives", "generation", "training", "data/test_batches.py")
+ON_EVERY_BACKEND = (
+    "layers",
+    "models",
+    "objectives",
+    "tasks",
+    "generation",
+    "training",
+    "data/test_batches.py",
+    "data/test_labelled_batches.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -83,14 +83,14 @@ def add_backend_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_source_argument(parser: argparse.ArgumentParser) -> None:
-    """Add `--from`, which `kpt.training.open_source` reads."""
+def add_source_argument(parser: argparse.ArgumentParser, more: str = "", *, required: bool = True) -> None:
+    """Add `--from`, which `kpt.training.open_source` reads; `more` ends the sentence on what it may be."""
     parser.add_argument(
         "--from",
         dest="source",
-        required=True,
+        required=required,
         metavar="MODEL",
-        help="run folder, Hugging Face folder, or hf://OWNER/MODEL",
+        help=f"run folder, Hugging Face folder, {'or ' if not more else ''}hf://OWNER/MODEL{more}",
     )
 
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from kpt.cli.arguments import add_backend_argument, positive_integer
+from kpt.cli.arguments import add_backend_argument, add_source_argument, positive_integer
 from kpt.cli.backend import load_backend
+from kpt.cli.evaluate_task import TASK_KINDS, task_model
 from kpt.cli.output import Output
 from kpt.errors import InputError
 
@@ -23,24 +24,23 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "evaluate",
         help="evaluate a model",
-        description="Evaluate a language model on text it has not seen: a GPT run's loss, perplexity and bits per "
-        "byte, a BERT run's loss and accuracy on masked tokens. Of the token store that it was trained on, the "
-        "documents held out from training are taken. Or evaluate word vectors on files of word pairs with people's "
-        "scores (WordSim353, SimLex999) and of analogies (questions-words). Which of them a file has is recognised by "
-        "its first line.",
+        description="Evaluate a language model on text it has not seen: a decoder's loss, perplexity and bits per byte, "
+        "an encoder's loss and accuracy on masked tokens. Of the token store that it was trained on, the documents held "
+        "out from training are taken. Or evaluate word vectors on files of word pairs with people's scores "
+        "(WordSim353, SimLex999) and of analogies (questions-words); which of them a file has is recognised by its "
+        "first line. Or a tuned model on files of labelled texts.",
         epilog="Examples: kpt evaluate --from run --data held-out.txt; "
-        "kpt evaluate --from run --data wordsim353.tsv questions-words.txt",
+        "kpt evaluate --from run --data wordsim353.tsv questions-words.txt; "
+        "kpt evaluate --from tuned --data test.jsonl",
     )
+    add_source_argument(parser, ", or file of vectors (.txt .vec .bin .safetensors)")
     parser.add_argument(
-        "--from",
-        dest="source",
+        "--data",
         type=Path,
+        nargs="+",
         required=True,
-        metavar="PATH",
-        help="run folder, or file of vectors (.txt .vec .bin .safetensors)",
-    )
-    parser.add_argument(
-        "--data", type=Path, nargs="+", required=True, metavar="FILE", help="text, a token store, or questions"
+        metavar="FILE",
+        help="text, a token store, questions, or labelled texts",
     )
     add_backend_argument(parser)
     group = parser.add_argument_group("language models")
@@ -70,24 +70,28 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Evaluate on each file."""
     begin = time.perf_counter()
     results = EVALUATIONS[model_kind(arguments.source)](arguments, output)
-    return {"from": str(arguments.source), **results, "seconds": round(time.perf_counter() - begin, 2)}
+    return {"from": arguments.source, **results, "seconds": round(time.perf_counter() - begin, 2)}
 
 
-def model_kind(source: Path) -> str:
-    """Return which of `EVALUATIONS` a run folder or a file is for.
+def model_kind(source: str) -> str:
+    """Return which of `EVALUATIONS` a model is for, without loading what it needs.
 
     Raises:
-        InputError: it is missing, is no run folder, or has a model that none is for.
+        InputError: it is missing, is no model, or is one that none is for.
     """
-    if source.is_file():
+    if source.startswith("hf:"):
+        return "language model"
+    if Path(source).is_file():
         return "word2vec"
     try:
-        config = json.loads((source / "config.json").read_text(encoding="utf-8"))
-        known = config["format"] == "kpt-run"
-    except (OSError, ValueError, LookupError, TypeError):
-        known = False
-    if not known:
-        raise InputError(f"{source} is neither a run folder nor a file of vectors; give what `kpt pretrain` wrote")
+        config = json.loads((Path(source) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        config = None
+    if not isinstance(config, dict):
+        raise InputError(
+            f"{source} is neither a run folder, nor a Hugging Face folder, nor a file of vectors; "
+            "give what `kpt pretrain` wrote"
+        )
     kind = config.get("kind", "language model")  # which of these it is, its objectives tell
     if kind not in EVALUATIONS:
         raise InputError(
@@ -104,7 +108,7 @@ def word_vectors(arguments: argparse.Namespace, output: Output) -> dict[str, Any
     from kpt.vectors import WordVectors
 
     kinds = {name: question_kind(file) for name, file in named(arguments.data).items()}
-    path = arguments.source
+    path = Path(arguments.source)
     if path.is_dir():
         path = path / "vectors.safetensors"
         if not path.is_file():
@@ -133,9 +137,9 @@ def language_model(arguments: argparse.Namespace, output: Output) -> dict[str, A
     from kpt.evaluation import evaluate_causal_lm, evaluate_masked_lm
     from kpt.objectives import CausalLM, MaskedLM
     from kpt.text import Corpus
-    from kpt.training import RunFolder
+    from kpt.training import open_source
 
-    run = RunFolder(arguments.source)
+    run = open_source(arguments.source)
     tokenizer, training = run.tokenizer, run.config.get("training", {})
     with tempfile.TemporaryDirectory() as temporary:
         if stores:
@@ -149,7 +153,7 @@ def language_model(arguments: argparse.Namespace, output: Output) -> dict[str, A
             store = prepare(Corpus(arguments.data), tokenizer, Path(temporary) / "store", progress=False)
         model = run.load(compile=False)
         objectives = getattr(model, "objectives", ())
-        length = arguments.length or training.get("length", 128)
+        length = arguments.length or training.get("length") or min(longest(model), 1024)
         results: dict[str, Any] = {"step": run.step, "held_out": held_out, "length": length}
         if any(isinstance(objective, CausalLM) for objective in objectives):
             return results | evaluate_causal_lm(model, store, length=length, stride=arguments.stride)
@@ -158,6 +162,11 @@ def language_model(arguments: argparse.Namespace, output: Output) -> dict[str, A
         if arguments.stride:
             raise InputError(f"{run.path} is a run with masked tokens, for which there is no --stride; leave it out")
         return results | evaluate_masked_lm(model, store, length=length, seed=training.get("seed", 0))
+
+
+def longest(model: Any) -> int:
+    """Return how many tokens a language model may see at once."""
+    return int(getattr(model, "backbone", model).maximum_length)
 
 
 def named(files: Sequence[Path]) -> dict[str, Path]:
@@ -177,4 +186,5 @@ def named(files: Sequence[Path]) -> dict[str, Path]:
 EVALUATIONS: dict[str, Callable[[argparse.Namespace, Output], dict[str, Any]]] = {
     "word2vec": word_vectors,
     "language model": language_model,
+    **{kind: lambda arguments, output: task_model(arguments, output, named) for kind in TASK_KINDS},
 }

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import kpt
-from kpt.cli import demo, evaluate, export, generate, prepare, pretrain, tokenizer
+from kpt.cli import demo, evaluate, export, finetune, generate, prepare, pretrain, tokenizer
 from kpt.cli.output import Output
 from kpt.errors import InputError
 
 __all__ = ["build_parser", "main"]
 
-VERBS = (demo, tokenizer, prepare, pretrain, evaluate, generate, export)
+VERBS = (demo, tokenizer, prepare, pretrain, finetune, evaluate, generate, export)
 
 DONE = 0
 FAILED = 1

@@ -103,6 +103,8 @@ class LabelledBatches(Batches):
         **options: of `Batches`: `start_step`, `repeat` and others; `steps` is an epoch by default.
     """
 
+    maker: LabelledExamples
+
     def __init__(self, examples: LabelledExamples, *, batch_size: int = 32, **options: Any) -> None:
         options.setdefault("steps", examples.steps(batch_size))
         super().__init__(examples, batch_size=batch_size, **options)

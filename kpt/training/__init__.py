@@ -11,6 +11,8 @@ from kpt.lazy import lazy_names
 
 if TYPE_CHECKING:
     from kpt.training.bert import BertSettings, pretrain_bert
+    from kpt.training.finetune_settings import FinetuneSettings
+    from kpt.training.finetuning import finetune, load_task_model, new_source, trained_source
     from kpt.training.generate_samples import GenerateSamples
     from kpt.training.gpt import GptSettings, pretrain_gpt
     from kpt.training.metrics_log import MetricsLog
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
         bert_optimizer,
         decoder_optimizer,
         encoder_optimizer,
+        finetune_optimizer,
         gpt2_optimizer,
     )
     from kpt.training.pretraining import Pretraining, pretrain
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BertSettings",
     "Checkpoints",
+    "FinetuneSettings",
     "GenerateSamples",
     "GptSettings",
     "Loaded",
@@ -45,13 +49,18 @@ __all__ = [
     "bert_optimizer",
     "decoder_optimizer",
     "encoder_optimizer",
+    "finetune",
+    "finetune_optimizer",
     "gpt2_optimizer",
     "load",
+    "load_task_model",
+    "new_source",
     "open_source",
     "pretrain",
     "pretrain_bert",
     "pretrain_gpt",
     "pretrain_word2vec",
+    "trained_source",
     "write_report",
 ]
 
@@ -61,6 +70,7 @@ __getattr__, __dir__ = lazy_names(
         "BertSettings": "kpt.training.bert",
         "Checkpoints": "kpt.training.run_folder",
         "GenerateSamples": "kpt.training.generate_samples",
+        "FinetuneSettings": "kpt.training.finetune_settings",
         "GptSettings": "kpt.training.gpt",
         "Loaded": "kpt.training.sources",
         "MetricsLog": "kpt.training.metrics_log",
@@ -73,13 +83,18 @@ __getattr__, __dir__ = lazy_names(
         "bert_optimizer": "kpt.training.optimizers",
         "decoder_optimizer": "kpt.training.optimizers",
         "encoder_optimizer": "kpt.training.optimizers",
+        "finetune": "kpt.training.finetuning",
+        "finetune_optimizer": "kpt.training.optimizers",
         "gpt2_optimizer": "kpt.training.optimizers",
         "load": "kpt.training.sources",
         "open_source": "kpt.training.sources",
+        "load_task_model": "kpt.training.finetuning",
+        "new_source": "kpt.training.finetuning",
         "pretrain": "kpt.training.pretraining",
         "pretrain_bert": "kpt.training.bert",
         "pretrain_gpt": "kpt.training.gpt",
         "pretrain_word2vec": "kpt.training.word2vec",
+        "trained_source": "kpt.training.finetuning",
         "write_report": "kpt.training.report",
     },
 )

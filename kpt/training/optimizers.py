@@ -12,6 +12,7 @@ __all__ = [
     "BERT_RATE",
     "DECODER_RATE",
     "ENCODER_RATE",
+    "FINETUNE_RATE",
     "GPT2_RATE",
     "UNDECAYED",
     "SelectiveAdamW",
@@ -19,11 +20,15 @@ __all__ = [
     "bert_optimizer",
     "decoder_optimizer",
     "encoder_optimizer",
+    "finetune_optimizer",
     "gpt2_optimizer",
 ]
 
 # Peak learning rates that go with `kpt.models.encoder_config`, `bert_config`, `decoder_config` and `gpt2_config`.
 ENCODER_RATE, BERT_RATE, DECODER_RATE, GPT2_RATE = 1.5e-3, 5e-4, 3e-3, 6e-4
+
+# The peak that published models of the base size and above are fine-tuned with.
+FINETUNE_RATE = 2e-5
 
 # Parts of the names of weights that are not decayed: biases and the scales and offsets of normalizations.
 UNDECAYED = ("bias", "gamma", "beta", "scale")
@@ -172,3 +177,23 @@ def gpt2_optimizer(steps: int, learning_rate: float = GPT2_RATE, **options: Any)
     """
     recipe: dict[str, Any] = {"decay": "cosine", "floor": 0.1, "beta_2": 0.95, "weight_decay": 0.1, "epsilon": 1e-8}
     return adamw(learning_rate, steps, **(recipe | options))
+
+
+def finetune_optimizer(steps: int, learning_rate: float = FINETUNE_RATE, **options: Any) -> SelectiveAdamW:
+    """Return the optimizer that models are fine-tuned with: linear warm-up for a tenth of the steps and linear decay.
+
+    Args:
+        steps: Number of steps of the run.
+        learning_rate: Peak of the schedule; 2e-5 is for published models of the base size, small ones want more.
+        **options: Any other argument of `adamw`.
+
+    Returns:
+        An optimizer for `compile`.
+
+    Example:
+        >>> finetune_optimizer(steps=100).get_config()["epsilon"]
+        1e-08
+
+    Source: Mosbach et al. 2021, "On the Stability of Fine-tuning BERT"; Devlin et al. 2018, appendix A.3.
+    """
+    return adamw(learning_rate, steps, **({"epsilon": 1e-8} | options))

@@ -50,8 +50,8 @@ def write_report(run_folder: str | os.PathLike[str], *, title: str | None = None
     """
     folder = Path(run_folder)
     records = read_metrics(folder / "metrics.jsonl")
-    config, results = _read(folder / "config.json", {}), _read(folder / "results.json", {})
-    samples = _read(folder / "samples.json", [])
+    config, results = read_json(folder / "config.json", {}), read_json(folder / "results.json", {})
+    samples = read_json(folder / "samples.json", [])
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
@@ -96,7 +96,7 @@ def view(
             (len(piece["guesses"]) for one in samples for piece in one.get("pieces", ()) if "guesses" in piece),
             default=0,
         ),
-        "tables": _tables(results, config),
+        "tables": table_views(results, config),
         "history": _history(held_out, objectives),
         "version": kpt.__version__,
     }
@@ -139,31 +139,33 @@ def _figures(
             level = baselines.get(key)
             note = baselines.get(f"{objective}_{kind}_words", "without a model")
             figures.append(
-                _figure(
+                figure_view(
                     f"{_title(objective)}: {words}",
-                    [_curve(train, key, "train"), _curve(held_out, key, "heldout")],
+                    [curve_of(train, key, "train"), curve_of(held_out, key, "heldout")],
                     baseline=None if level is None else (level, f"{note}: {form(level)}"),
                     form=form,
                     last_step=planned,
                 )
             )
     if not objectives:  # a model with one loss of its own
-        loss = [_curve(train, "loss", "train"), _curve(held_out, "loss", "heldout")]
-        figures.append(_figure("Loss, nats", loss, form="{:.3g}".format, last_step=planned))
-    rate = [_curve(train, "learning_rate", "exact")]
-    speed = [_curve(train, "tokens_per_second", "train")]
-    figures.append(_figure("Learning rate", rate, form="{:.2g}".format, from_zero=True, last_step=planned))
-    figures.append(_figure("Tokens per second", speed, form="{:,.0f}".format, from_zero=True, last_step=planned))
+        loss = [curve_of(train, "loss", "train"), curve_of(held_out, "loss", "heldout")]
+        figures.append(figure_view("Loss, nats", loss, form="{:.3g}".format, last_step=planned))
+    rate = [curve_of(train, "learning_rate", "exact")]
+    speed = [curve_of(train, "tokens_per_second", "train")]
+    figures.append(figure_view("Learning rate", rate, form="{:.2g}".format, from_zero=True, last_step=planned))
+    figures.append(figure_view("Tokens per second", speed, form="{:,.0f}".format, from_zero=True, last_step=planned))
     return [figure for figure in figures if figure["train"] or figure["held_out"]]
 
 
-def _figure(title: str, curves: list[Curve], **options: Any) -> dict[str, Any]:
+def figure_view(title: str, curves: list[Curve], **options: Any) -> dict[str, Any]:
+    """Return a figure of curves for the template; its options are those of `curves_svg`."""
     kinds = {curve.kind for curve in curves if curve.steps}
     svg = Markup(curves_svg(title, curves, **options)) if kinds else ""
     return {"title": title, "svg": svg, "train": bool(kinds - {"heldout"}), "held_out": "heldout" in kinds}
 
 
-def _curve(records: Records, key: str, kind: str) -> Curve:
+def curve_of(records: Records, key: str, kind: str) -> Curve:
+    """Return what records have under a name, as a curve over their steps."""
     points = [(record["step"], record[key]) for record in records if record.get(key) is not None]
     return Curve([step for step, _ in points], [value for _, value in points], kind)
 
@@ -206,8 +208,8 @@ def _history(held_out: Records, objectives: Sequence[str]) -> dict[str, Any]:
     return {"names": ["Step", "Time", *names], "rows": rows}
 
 
-def _tables(results: Mapping[str, Any], config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The results, then the settings: each group of them a table, and what stands alone one before them."""
+def table_views(results: Mapping[str, Any], config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the results, then the settings: each group of them a table, and what stands alone one before them."""
     tables = {"Results": _without(results, "baselines")}
     tables["Run"] = {name: value for name, value in _without(config, "title").items() if not isinstance(value, Mapping)}
     for name, value in config.items():
@@ -236,7 +238,12 @@ def _words(value: Any) -> str:
     return str(value)
 
 
-def _read(path: Path, default: Any) -> Any:
+def read_json(path: Path, default: Any) -> Any:
+    """Return what a file of a run holds, or the default where there is none.
+
+    Raises:
+        InputError: it is damaged or of another type than the default.
+    """
     if not path.is_file():
         return default
     try:

@@ -198,7 +198,7 @@ class RunFolder:
             compile: Whether to restore the optimizer too, to go on training.
 
         Returns:
-            The `Pretrainer`.
+            The model: a `Pretrainer`, or of a fine-tuning a `Classifier` or `Regressor`.
 
         Raises:
             InputError: If there is no such checkpoint or its file is damaged.
@@ -213,6 +213,7 @@ class RunFolder:
         # The classes that a file may name have to be registered before it is read.
         import kpt.models
         import kpt.objectives
+        import kpt.tasks
         import kpt.training.optimizers  # noqa: F401
 
         try:

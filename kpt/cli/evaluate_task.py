@@ -1,0 +1,43 @@
+"""`kpt evaluate` of a tuned model: its scores on files of labelled texts, with intervals."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from kpt.cli.backend import load_backend
+from kpt.cli.output import Output
+from kpt.errors import InputError
+
+__all__ = ["TASK_KINDS", "task_model"]
+
+#: Kinds of runs that `task_model` evaluates, as `config.json` has them.
+TASK_KINDS = ("classifier", "regressor")
+
+
+def task_model(arguments: argparse.Namespace, output: Output, named: Callable[[Any], Any]) -> dict[str, Any]:
+    """Evaluate a classifier or a regressor on each file; its fields are those of the training.
+
+    Args:
+        arguments: `source` and `data`.
+        output: where words go.
+        named: gives each file the name of its results.
+
+    Raises:
+        InputError: a file does not fit; the message says where.
+    """
+    load_backend(None)
+    from kpt.evaluation.task_scores import evaluate_task
+    from kpt.training.finetune_settings import FinetuneSettings
+    from kpt.training.finetuning import load_task_model, read_files
+    from kpt.training.run_folder import RunFolder
+
+    try:
+        settings = FinetuneSettings(**RunFolder(arguments.source).config["training"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{arguments.source} has no settings of a fine-tuning ({error}); tune it anew") from error
+    files = named(arguments.data)
+    data = {name: read_files(file, settings) for name, file in files.items()}
+    model = load_task_model(arguments.source)
+    return {name: evaluate_task(model, texts, batch_size=settings.batch_size) for name, texts in data.items()}

@@ -1,0 +1,125 @@
+"""How well a task model tells what it was trained to tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kpt.data.labelled import LabelledTexts, label_ids
+from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
+from kpt.data.text_sequences import encode_texts
+from kpt.errors import InputError
+from kpt.evaluation.bootstrap import bootstrap_intervals
+from kpt.evaluation.classification import classification_scores, confusion_matrix, multi_label_scores
+from kpt.evaluation.regression import regression_scores
+from kpt.tasks import Classifier, Regressor, TaskModel
+
+__all__ = ["evaluate_task", "label_kind", "labelled_examples", "main_score", "task_scores", "text_losses"]
+
+
+def label_kind(model: TaskModel) -> Any:
+    """Return what a label is to a model, as `kpt.data.read_labelled` calls it."""
+    if isinstance(model, Regressor):
+        return "number"
+    return "several" if isinstance(model, Classifier) and model.multi_label else "single"
+
+
+def main_score(model: TaskModel) -> str:
+    """Return the name of the score that counts: macro-F1 of classes, Pearson's correlation of numbers."""
+    return "pearson" if isinstance(model, Regressor) else "macro_f1"
+
+
+def labelled_examples(model: TaskModel, data: LabelledTexts, **options: Any) -> LabelledExamples:
+    """Return examples for a model out of labelled texts.
+
+    Args:
+        model: the model, with its tokenizer.
+        data: the texts.
+        **options: of `LabelledExamples`.
+
+    Raises:
+        InputError: a label is not among the model's, or the model has no tokenizer.
+    """
+    if model.tokenizer is None:
+        raise InputError("the model has no tokenizer to read texts by; set its tokenizer")
+    if isinstance(model, Classifier):
+        labels = label_ids(data.labels, model.labels, model.multi_label, data.places)
+    else:
+        labels = model.targets(data.labels)
+    texts = encode_texts(model.tokenizer, data.texts, data.pairs, length=model.length)
+    return LabelledExamples(texts, model.tokenizer.vocabulary, labels, **options)
+
+
+def text_losses(model: TaskModel, truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    r"""Return the loss of each text: the cross-entropy in nats, or the squared error.
+
+    .. math:: \log \sum_j e^{z_j} - z_y, \qquad \tfrac1k \sum_j \log(1 + e^{z_j}) - y_j z_j, \qquad (y - z)^2
+
+    Args:
+        model: the model.
+        truth: what is true, as `targets` of the model gives it.
+        outputs: what the model predicts, logits or numbers.
+
+    Returns:
+        float64 [texts].
+    """
+    z = np.asarray(outputs, np.float64)
+    if isinstance(model, Regressor):
+        return (np.asarray(truth, np.float64) - z) ** 2
+    if isinstance(model, Classifier) and model.multi_label:
+        return np.mean(np.logaddexp(0, z) - truth * z, axis=1)
+    return np.logaddexp.reduce(z, axis=1) - z[np.arange(len(z)), truth]
+
+
+def task_scores(model: TaskModel, truth: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
+    """Return the scores of predictions, see `classification_scores`, `multi_label_scores` and `regression_scores`.
+
+    Args:
+        model: the model.
+        truth: what is true, as `targets` of the model gives it.
+        outputs: what the model predicts, logits or numbers.
+    """
+    if isinstance(model, Regressor):
+        return regression_scores(truth, outputs)
+    if isinstance(model, Classifier) and model.multi_label:
+        return multi_label_scores(truth > 0.5, outputs >= 0)
+    return classification_scores(truth, outputs.argmax(axis=1), outputs.shape[1])
+
+
+def evaluate_task(
+    model: TaskModel, data: LabelledTexts, *, batch_size: int = 32, resamples: int = 1000, seed: int = 0
+) -> dict[str, Any]:
+    """Evaluate a task model on labelled texts.
+
+    Args:
+        model: the model, with its tokenizer.
+        data: the texts, with labels of the model's kind (`label_kind`).
+        batch_size: texts of a batch.
+        resamples: draws for the 95 % intervals (`bootstrap_intervals`); 0 for no intervals.
+        seed: of these.
+
+    Returns:
+        `texts`, `cut` (how many were over the length), `loss`, the scores by name, `intervals` of these and, of a
+        classifier whose texts have one label each, `labels` and the `confusion` matrix.
+
+    Raises:
+        InputError: a label is not among the model's, or there are too few texts.
+    """
+    examples = labelled_examples(model, data, shuffle=False)
+    outputs = model.predict_in_order(LabelledBatches(examples, batch_size=batch_size, repeat=True))
+    truth = np.asarray(examples.labels)
+    results: dict[str, Any] = {
+        "texts": len(data),
+        "cut": examples.texts.cut,
+        "loss": round(float(text_losses(model, truth, outputs).mean()), 6),
+        **{name: round(value, 6) for name, value in task_scores(model, truth, outputs).items()},
+    }
+    if resamples:
+        results["intervals"] = bootstrap_intervals(
+            lambda rows: task_scores(model, truth[rows], outputs[rows]), len(data), resamples=resamples, seed=seed
+        )
+    if label_kind(model) == "single":
+        confusion = confusion_matrix(truth, outputs.argmax(axis=1), outputs.shape[1])
+        results |= {"labels": list(getattr(model, "labels", ())), "confusion": confusion.tolist()}
+    return results

@@ -1,0 +1,7 @@
+"""Task models: a thin head on a backbone, trained on labelled texts."""
+
+from kpt.tasks.classifier import Classifier
+from kpt.tasks.regressor import Regressor
+from kpt.tasks.task_model import TaskModel
+
+__all__ = ["Classifier", "Regressor", "TaskModel"]

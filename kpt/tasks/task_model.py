@@ -1,0 +1,217 @@
+"""What every task model is: a backbone, one vector for each text, and a dense layer on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from kpt.data.batches import Batches
+from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
+from kpt.data.text_sequences import encode_texts
+from kpt.errors import InputError
+from kpt.layers import Dropout, check_pooling, pool_sequence, truncated_normal
+from kpt.tasks.raw_texts import is_texts, split_pairs
+
+__all__ = ["TaskModel"]
+
+
+class TaskModel(keras.Model):
+    """A head on a backbone that tells something of a text; it is an ordinary Keras model.
+
+    `compile` without a loss takes the task's own, and its metrics. `fit`, `evaluate` and `predict` take whatever Keras
+    takes (`kpt.data.LabelledBatches`, dicts of arrays with `token_ids`, `segment_ids` and `padding_mask`), and also raw
+    texts through the tokenizer: a list of strings, or of pairs of them, cut to `length` and batched by their lengths.
+
+    A subclass gives `outputs`, `targets`, `default_loss` and `default_metrics`.
+
+    Args:
+        backbone: A model such as `kpt.Encoder` or `kpt.Decoder`: it takes a dict of inputs, gives a dict of outputs and
+            has `width`. Where nothing reads its layer `pooler`, that layer is frozen.
+        outputs: Number of outputs of the head.
+        pooling: What stands for a text: `"mean"` of its tokens' vectors, its `"first"` or `"last"` one, or `"pooled"`,
+            the backbone's own output of that name.
+        dropout: Rate on the vector before the head.
+        length: Tokens of a raw text at most, marks included; by default the backbone's `maximum_length`.
+        tokenizer: For raw texts; it is not part of what `save` writes, and may be set later.
+
+    Call arguments:
+        inputs: A dict of `token_ids` int32, `segment_ids` int32 (which a backbone without segments does not read) and
+            `padding_mask` bool, `[batch, length]` each.
+
+    Raises:
+        InputError: If the pooling is unknown or the backbone has no such output, or the length is over its positions.
+    """
+
+    def __init__(
+        self,
+        backbone: keras.Model,
+        outputs: int,
+        pooling: str = "mean",
+        dropout: float = 0.1,
+        length: int | None = None,
+        tokenizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        policy = getattr(backbone, "encoder_policy", backbone.dtype_policy)
+        super().__init__(**{"dtype": policy, **kwargs})
+        check_pooling(pooling, ("pooled",))
+        longest = getattr(backbone, "maximum_length", None)
+        if length is not None and longest is not None and not 1 <= length <= longest:
+            raise InputError(f"length is {length}; the positions of the model allow 1 to {longest}")
+        self.backbone, self.pooling, self.length = backbone, pooling, length or longest or 512
+        pooler = next((layer for layer in getattr(backbone, "layers", ()) if layer.name == "pooler"), None)
+        if pooling == "pooled" and pooler is None:
+            raise InputError("The backbone has no output 'pooled'; choose the pooling mean, first or last.")
+        if pooling != "pooled" and pooler is not None:
+            pooler.trainable = False
+        self.tokenizer = tokenizer
+        self.dropout = Dropout(dropout, dtype=policy, name="head_dropout")
+        self.head = keras.layers.Dense(
+            outputs, kernel_initializer=truncated_normal(), dtype=policy, name=f"{self.name}_head"
+        )
+        self.head.build((None, backbone.width))
+        self.built = True
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        # A decoder takes segments for documents that must not see each other.
+        unread = () if getattr(self.backbone, "segments", 0) else ("segment_ids",)
+        names = [name for name in self.backbone.input if name in inputs and name not in unread]
+        outputs = self.backbone({name: inputs[name] for name in names}, training=training)
+        if self.pooling == "pooled":
+            vector = outputs["pooled"]
+        else:
+            vector = pool_sequence(outputs["sequence"], inputs["padding_mask"], self.pooling)
+        return self.head(self.dropout(vector, training=training))
+
+    def targets(self, labels: Any) -> np.ndarray:
+        """Return labels as the loss takes them.
+
+        Args:
+            labels: One for each text, as people write them, or an array that is returned as it is.
+        """
+        raise NotImplementedError
+
+    def default_loss(self) -> keras.losses.Loss:
+        """Return the loss of the task."""
+        raise NotImplementedError
+
+    def default_metrics(self) -> list[Any]:
+        """Return what `fit` shows beside the loss."""
+        raise NotImplementedError
+
+    def compile(self, optimizer: Any = "adamw", loss: Any = None, *, metrics: Any = None, **kwargs: Any) -> None:
+        """Configure the training as `keras.Model.compile` does.
+
+        Args:
+            optimizer: The optimizer; see `kpt.training.finetune_optimizer`.
+            loss: By default that of the task.
+            metrics: By default those of the task, if the loss is the task's too.
+            **kwargs: As in Keras.
+        """
+        if loss is None:
+            loss = self.default_loss()
+            metrics = self.default_metrics() if metrics is None else metrics
+        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as a saved model was, with the slots of its optimizer ready to be filled."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    def batches(
+        self, x: Any, labels: Any = None, *, weights: Any = None, batch_size: int = 32, seed: int = 0, **options: Any
+    ) -> LabelledBatches:
+        """Return batches of raw texts.
+
+        Args:
+            x: Strings, or pairs of them.
+            labels: One for each text, or none.
+            weights: How much each text counts.
+            batch_size: Texts of a batch.
+            seed: Of the order.
+            **options: `shuffle` of `LabelledExamples`, the others of `LabelledBatches`.
+
+        Raises:
+            InputError: If the model has no tokenizer, or texts, labels and weights do not go together.
+        """
+        if self.tokenizer is None:
+            raise InputError("the model has no tokenizer to read texts by; set its tokenizer, or pass token ids")
+        texts, seconds = split_pairs(x)
+        examples = LabelledExamples(
+            encode_texts(self.tokenizer, texts, seconds, length=self.length),
+            self.tokenizer.vocabulary,
+            None if labels is None else self.targets(labels),
+            None if weights is None else np.asarray(weights, "float32"),
+            seed=seed,
+            shuffle=options.pop("shuffle", True),
+        )
+        return LabelledBatches(examples, batch_size=batch_size, **options)
+
+    def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, *args: Any, **kwargs: Any) -> Any:
+        """Train as `keras.Model.fit` does, also on raw texts; `Batches` are taken in the order of their steps."""
+        if is_texts(x):
+            weights = kwargs.pop("sample_weight", None)
+            x, y = self.batches(x, y, weights=weights, batch_size=batch_size or 32), None
+            batch_size = None
+        validation = kwargs.get("validation_data")
+        if isinstance(validation, tuple | list) and is_texts(validation[0]):
+            texts, labels, *rest = validation
+            size = kwargs.pop("validation_batch_size", None) or 32
+            options: dict[str, Any] = {"batch_size": size, "shuffle": False, "repeat": True}
+            kwargs["validation_data"] = self.batches(texts, labels, weights=rest[0] if rest else None, **options)
+        if isinstance(x, Batches) and len(args) < 5:  # the ninth argument of `fit` is `shuffle`
+            kwargs.setdefault("shuffle", False)
+        return super().fit(x, y, batch_size, *args, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, *args: Any, **kwargs: Any) -> Any:
+        """Evaluate as `keras.Model.evaluate` does, also on raw texts."""
+        if is_texts(x):
+            weights = kwargs.pop("sample_weight", None)
+            x = self.batches(x, y, weights=weights, batch_size=batch_size or 32, shuffle=False, repeat=True)
+            y = batch_size = None
+        return super().evaluate(x, y, batch_size, *args, **kwargs)
+
+    def predict(self, x: Any, batch_size: int | None = None, *args: Any, **kwargs: Any) -> Any:
+        """Return what `call` returns, as `keras.Model.predict` does; of raw texts in their order."""
+        if not is_texts(x):
+            return super().predict(x, batch_size, *args, **kwargs)
+        batches = self.batches(x, batch_size=batch_size or 32, shuffle=False, repeat=True)
+        return self.predict_in_order(batches, *args, **kwargs)
+
+    def predict_in_order(self, batches: LabelledBatches, **kwargs: Any) -> np.ndarray:
+        """Return what `call` returns for the texts of batches that are not shuffled, in the order of the texts.
+
+        Args:
+            batches: From `batches(..., shuffle=False, repeat=True)`, or made so.
+            **kwargs: As in `predict`.
+        """
+        found = super().predict(batches, **{"verbose": 0, **kwargs})
+        outputs = np.empty_like(found)
+        outputs[batches.maker.order(batches.batch_size)] = found
+        return outputs
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "backbone": keras.saving.serialize_keras_object(self.backbone),
+            "pooling": self.pooling,
+            "dropout": self.dropout.rate,
+            "length": self.length,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
+        config = dict(config)
+        backbone = keras.saving.deserialize_keras_object(config.pop("backbone"), custom_objects)
+        return cls(backbone, **config)
+
+
+def as_labels(labels: Any) -> Any:
+    """Return labels as a list, also those of an array of strings; an array of numbers as it is."""
+    if isinstance(labels, np.ndarray):
+        return labels if labels.dtype.kind in "iufb" else labels.tolist()
+    return list(labels)

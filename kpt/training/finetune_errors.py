@@ -1,0 +1,57 @@
+"""What a tuned model gets wrong, the worst first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kpt.data.labelled import LabelledTexts
+from kpt.evaluation.task_scores import text_losses
+from kpt.tasks import Classifier, TaskModel
+from kpt.tasks.classifier import label_probabilities
+
+__all__ = ["worst_errors"]
+
+
+def worst_errors(
+    model: TaskModel, data: LabelledTexts, truth: np.ndarray, outputs: np.ndarray, most: int = 1000
+) -> list[dict[str, Any]]:
+    """Return the texts that were told wrongly, those with the highest loss first.
+
+    Of numbers it is all texts, since none is told exactly.
+
+    Args:
+        model: the model.
+        data: the texts.
+        truth: what is true, as `targets` of the model gives it.
+        outputs: what the model predicts, logits or numbers.
+        most: how many at most.
+
+    Returns:
+        `place` (file and line), `text`, `pair` (None without), `label` (what is true), `guess`, `loss` and, of a
+        classifier, `probability`: that of the guess, or of several labels the least certain one's.
+    """
+    losses = text_losses(model, truth, outputs)
+    probabilities = label_probabilities(outputs, model.multi_label) if isinstance(model, Classifier) else None
+    errors = []
+    for row in np.argsort(-losses, kind="stable"):
+        error = {"place": data.places[row], "text": data.texts[row], "pair": data.pairs[row] if data.pairs else None}
+        if isinstance(model, Classifier) and probabilities is not None:
+            told = probabilities[row]
+            if model.multi_label:
+                label = sorted(data.labels[row], key=model.labels.index)
+                guess: Any = [model.labels[i] for i in np.flatnonzero(told >= 0.5)]
+                probability = float(np.maximum(told, 1 - told).min())
+            else:
+                label, guess = data.labels[row], model.labels[int(told.argmax())]
+                probability = float(told.max())
+            if label == guess:
+                continue
+            error |= {"label": label, "guess": guess, "probability": round(probability, 4)}
+        else:
+            error |= {"label": float(data.labels[row]), "guess": round(float(outputs[row]), 4)}
+        errors.append({**error, "loss": round(float(losses[row]), 4)})
+        if len(errors) == most:
+            break
+    return errors

@@ -1,0 +1,126 @@
+"""The settings of a fine-tuning, each checked by itself before anything is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from kpt.errors import InputError
+from kpt.layers import POOLINGS
+from kpt.training.optimizers import FINETUNE_RATE, finetune_optimizer
+from kpt.training.settings import PRECISIONS, check_choice
+
+__all__ = ["SMALL_RATE", "FinetuneSettings", "peak_rate"]
+
+#: The peak for models narrower than published ones of the base size.
+SMALL_RATE = 3e-4
+#: The width of these.
+BASE_WIDTH = 768
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneSettings:
+    """How a model is fine-tuned on labelled texts.
+
+    Args:
+        task: `"classify"` for labels, `"regress"` for numbers.
+        multi_label: whether a text may have several labels.
+        epochs: how often each text is seen.
+        batch_size: texts of a batch.
+        length: tokens of a text at most; by default 256, or the model's positions if these are fewer.
+        learning_rate: peak of the schedule; by default 2e-5 for models of the base size and above, 3e-4 for others.
+        warmup: share of the steps in which the rate rises to its peak; it falls to 0 in the others.
+        weight_decay: on all weights but biases and normalizations.
+        epsilon: of AdamW.
+        clip_norm: largest norm of the gradient.
+        dropout: rate before the head; the backbone keeps its own.
+        pooling: what stands for a text, see `kpt.tasks.TaskModel`.
+        class_weights: `"none"`, or `"balanced"`: a text counts in inverse proportion to the frequency of its label.
+        patience: epochs without a better score after which the training ends; None for never.
+        precision: Keras dtype policy of a new model; one that was trained keeps its own.
+        seed: of the order, the head and dropout.
+        text_field: field of the text.
+        pair_field: field of the second text, where texts come in pairs.
+        label_field: field of the label.
+
+    Raises:
+        InputError: a value is out of its range, or a name is unknown.
+
+    Example:
+        >>> FinetuneSettings(epochs=0)
+        Traceback (most recent call last):
+        ...
+        kpt.errors.InputError: epochs is 0; give 1 or more
+    """
+
+    task: str = "classify"
+    multi_label: bool = False
+    epochs: int = 4
+    batch_size: int = 32
+    length: int | None = None
+    learning_rate: float | None = None
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    epsilon: float = 1e-8
+    clip_norm: float = 1.0
+    dropout: float = 0.1
+    pooling: str = "mean"
+    class_weights: str = "none"
+    patience: int | None = None
+    precision: str = "float32"
+    seed: int = 0
+    text_field: str = "text"
+    pair_field: str | None = None
+    label_field: str = "label"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "length", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} is {value}; give 1 or more")
+        for name in ("learning_rate", "epsilon", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and isfinite(value)):
+                raise InputError(f"{name} is {value}; give a number above 0")
+        for name in ("warmup", "dropout", "weight_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; give a number from 0 to below 1")
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed is {self.seed}; give a whole number from 0 to 2**63 - 1")
+        check_choice("task", self.task, ("classify", "regress"))
+        check_choice("pooling", self.pooling, (*POOLINGS, "pooled"))
+        check_choice("class_weights", self.class_weights, ("none", "balanced"))
+        check_choice("precision", self.precision, PRECISIONS)
+        if self.task == "regress" and (self.multi_label or self.class_weights != "none"):
+            raise InputError("multi_label and class_weights are for labels, not for numbers; leave them out")
+        if self.multi_label and self.class_weights != "none":
+            raise InputError("class_weights are for texts with one label each; leave them out with multi_label")
+
+    def optimizer(self, steps: int, width: int) -> Any:
+        """Return the optimizer of a run.
+
+        Args:
+            steps: its number of steps.
+            width: of the model.
+        """
+        return finetune_optimizer(
+            steps,
+            peak_rate(self, width),
+            warmup_steps=min(int(self.warmup * steps), steps - 1),
+            weight_decay=self.weight_decay,
+            epsilon=self.epsilon,
+            clip_norm=self.clip_norm,
+        )
+
+
+def peak_rate(settings: FinetuneSettings, width: int) -> float:
+    """Return the peak of the learning rate for a model of some width.
+
+    Example:
+        >>> peak_rate(FinetuneSettings(), 768), peak_rate(FinetuneSettings(), 256)
+        (2e-05, 0.0003)
+    """
+    if settings.learning_rate is not None:
+        return settings.learning_rate
+    return FINETUNE_RATE if width >= BASE_WIDTH else SMALL_RATE

@@ -1,0 +1,268 @@
+"""Fine-tuning from a file of labels to a run folder: what `kpt finetune` does."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from kpt.data.labelled import LabelledTexts, label_names, read_labelled
+from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
+from kpt.errors import InputError
+from kpt.evaluation.task_scores import label_kind, labelled_examples, main_score
+from kpt.files import write_json
+from kpt.models import Decoder, Encoder, encoder_config
+from kpt.tasks import Classifier, Regressor, TaskModel
+from kpt.text import Tokenizer, load_tokenizer
+from kpt.training.finetune_errors import worst_errors
+from kpt.training.finetune_report import write_finetune_report
+from kpt.training.finetune_settings import FinetuneSettings, peak_rate
+from kpt.training.finite_loss import FiniteLoss
+from kpt.training.metrics_log import MetricsLog
+from kpt.training.progress import TrainingProgress
+from kpt.training.run_folder import RunFolder
+from kpt.training.sources import open_source
+from kpt.training.task_validation import TaskValidation
+
+__all__ = ["Source", "finetune", "load_task_model", "new_source", "trained_source"]
+
+KINDS = {"classify": "classifier", "regress": "regressor"}
+TITLES = {"classify": "Classification", "regress": "Regression"}
+#: Tokens of a text at most, unless the settings say otherwise.
+LENGTH = 256
+
+
+class Source(NamedTuple):
+    """What is fine-tuned.
+
+    Attributes:
+        backbone: makes the model below the head; called after the random numbers are seeded.
+        tokenizer: the tokenizer it was, or will be, trained with.
+        note: what `config.json` says of it.
+    """
+
+    backbone: Callable[[FinetuneSettings], keras.Model]
+    tokenizer: Tokenizer
+    note: dict[str, Any]
+
+
+def trained_source(source: str | os.PathLike[str]) -> Source:
+    """Return a pre-trained or a tuned model without its heads.
+
+    Args:
+        source: a run folder, a Hugging Face folder, or `hf://OWNER/MODEL`, see `kpt.load`.
+
+    Raises:
+        InputError: it is none of these, has no checkpoint, or has a model of another kind.
+    """
+    folder = open_source(source)
+    model = folder.load(compile=False)
+    backbone = getattr(model, "backbone", model)
+    if not isinstance(backbone, Encoder | Decoder):
+        raise InputError(f"{folder.path} has no encoder and no decoder; give a run of `kpt pretrain bert` or `gpt`")
+    return Source(lambda settings: backbone, folder.tokenizer, {"from": str(source), "from_step": folder.step})
+
+
+def new_source(size: str, tokenizer: str | os.PathLike[str]) -> Source:
+    """Return an encoder that was not trained, to see what pre-training buys.
+
+    Args:
+        size: its size, see `kpt.models.encoder_config`.
+        tokenizer: folder of the tokenizer.
+
+    Raises:
+        InputError: there is no such size, or no tokenizer.
+    """
+    config, loaded = encoder_config(size), load_tokenizer(tokenizer)
+    return Source(
+        lambda settings: Encoder(loaded.vocabulary.size, **config, dtype=settings.precision),
+        loaded,
+        {"from": "scratch", "size": size},
+    )
+
+
+def finetune(
+    source: Source,
+    train: Any,
+    validation: Any,
+    out: str | os.PathLike[str],
+    settings: FinetuneSettings | None = None,
+    *,
+    overwrite: bool = False,
+    progress: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, Any]:
+    """Fine-tune a model on labelled texts, keep the best epoch, write the report.
+
+    Args:
+        source: what is tuned, from `trained_source` or `new_source`.
+        train: files of labelled texts, see `kpt.data.read_labelled`.
+        validation: likewise; they choose the epoch and are never trained on.
+        out: the run folder, see `RunFolder`; with `epochs.json`, `errors.json`, `results.json` and `report.html`. Its
+            checkpoint is that of the best epoch.
+        settings: of the run.
+        overwrite: replace a run that is in `out`.
+        progress: show how far it is on standard error.
+        callbacks: for `fit`, beside those that score, keep and write.
+
+    Returns:
+        The results by name, scores being those of the best epoch on the validation texts.
+
+    Raises:
+        InputError: a file, a label, a setting or `out` does not fit; the message says where.
+        FloatingPointError: the loss became infinite or not a number.
+    """
+    begin = time.perf_counter()
+    settings = settings or FinetuneSettings()
+    data, held_out = (read_files(files, settings) for files in (train, validation))
+    random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend
+    model = build_task(source, data, settings)
+    examples = labelled_examples(model, data, weights=text_weights(data, settings), seed=settings.seed)
+    checks = labelled_examples(model, held_out, shuffle=False)
+    run = RunFolder.create(out, source.tokenizer, config_of(source, model, data, held_out, settings), overwrite)
+
+    steps = examples.steps(settings.batch_size) * settings.epochs
+    model.compile(optimizer=settings.optimizer(steps, model.backbone.width))
+    batch_size = settings.batch_size
+    scored = TaskValidation(run, LabelledBatches(checks, batch_size=batch_size, repeat=True))
+    own = [
+        scored,
+        FiniteLoss(),
+        MetricsLog(run.metrics, every=max(1, min(20, steps // 150)), tensorboard=run.tensorboard),
+    ]
+    if settings.patience is not None:
+        monitor = f"val_{main_score(model)}"
+        own.append(keras.callbacks.EarlyStopping(monitor=monitor, mode="max", patience=settings.patience))
+    shown = TrainingProgress(steps) if progress else None
+    try:
+        model.fit(
+            LabelledBatches(examples, batch_size=batch_size),
+            epochs=settings.epochs,
+            callbacks=[*own, *([shown] if shown else []), *callbacks],
+            verbose=0,
+        )
+    finally:
+        if shown:
+            shown.close()
+        results = finish(run, model, scored, held_out, examples, checks)
+    return results | {"seconds": round(time.perf_counter() - begin, 1)}
+
+
+def load_task_model(folder: str | os.PathLike[str]) -> TaskModel:
+    """Return the tuned model of a run folder, with its tokenizer, ready to `predict`.
+
+    Raises:
+        InputError: it is no run folder, has no checkpoint, or is a run of another kind.
+    """
+    run = RunFolder(folder)
+    model = run.load(compile=False)
+    if not isinstance(model, TaskModel):
+        raise InputError(f"{run.path} has no classifier or regressor; give a run of `kpt finetune`")
+    model.tokenizer = run.tokenizer
+    return model
+
+
+def read_files(files: Any, settings: FinetuneSettings) -> LabelledTexts:
+    """Return the labelled texts of files as the settings say."""
+    kind: Any = "number" if settings.task == "regress" else "several" if settings.multi_label else "single"
+    return read_labelled(
+        files,
+        text_field=settings.text_field,
+        pair_field=settings.pair_field,
+        label_field=settings.label_field,
+        labels=kind,
+    )
+
+
+def build_task(source: Source, data: LabelledTexts, settings: FinetuneSettings) -> TaskModel:
+    """Return the model to train, with a new head.
+
+    Raises:
+        InputError: the labels are fewer than two, all numbers are the same, or the model does not fit the settings.
+    """
+    names = label_names(data.labels) if settings.task == "classify" else ()
+    numbers = np.asarray(data.labels, np.float64) if settings.task == "regress" else np.zeros(0)
+    if settings.task == "regress" and np.ptp(numbers) == 0:
+        raise InputError(f"all {len(numbers):,} numbers are {numbers[0]:g}; give texts with different ones")
+    backbone = source.backbone(settings)
+    if source.tokenizer.vocabulary.size != backbone.vocabulary_size:
+        raise InputError(
+            f"the tokenizer has {source.tokenizer.vocabulary.size} pieces and the model {backbone.vocabulary_size}; "
+            "give the tokenizer that the model was trained with"
+        )
+    options: dict[str, Any] = {
+        "pooling": settings.pooling,
+        "dropout": settings.dropout,
+        "length": settings.length or min(LENGTH, backbone.maximum_length),
+        "tokenizer": source.tokenizer,
+    }
+    if settings.task == "regress":
+        return Regressor(backbone, float(numbers.mean()), float(numbers.std()), **options)
+    return Classifier(backbone, names, settings.multi_label, **options)
+
+
+def text_weights(data: LabelledTexts, settings: FinetuneSettings) -> np.ndarray | None:
+    r"""Return how much each text counts: :math:`n / (k n_y)` with n texts, k labels and n_y texts of its label.
+
+    Returns:
+        float32 [texts], of mean 1; None where all count the same.
+    """
+    if settings.class_weights == "none":
+        return None
+    names, numbers, counts = np.unique(np.asarray(data.labels, object), return_inverse=True, return_counts=True)
+    return (len(data) / (len(names) * counts))[numbers].astype("float32")
+
+
+def config_of(
+    source: Source, model: TaskModel, data: LabelledTexts, held_out: LabelledTexts, settings: FinetuneSettings
+) -> dict[str, Any]:
+    """Return the configuration as `config.json` has it."""
+    return {
+        "title": TITLES[settings.task],
+        "kind": KINDS[settings.task],
+        "backend": keras.backend.backend(),
+        "model": {**source.note, "width": model.backbone.width, "pooling": model.pooling},
+        "training": asdict(settings)
+        | {"learning_rate": peak_rate(settings, model.backbone.width), "length": model.length},
+        "data": {
+            "texts": len(data),
+            "validation_texts": len(held_out),
+            **({"labels": list(model.labels)} if isinstance(model, Classifier) else {}),
+        },
+    }
+
+
+def finish(
+    run: RunFolder,
+    model: TaskModel,
+    scored: TaskValidation,
+    held_out: LabelledTexts,
+    examples: LabelledExamples,
+    checks: LabelledExamples,
+) -> dict[str, Any]:
+    """Write the results and the report, also of a run that was interrupted after an epoch; returns the results."""
+    if scored.best is None or scored.outputs is None:
+        return {}
+    speeds = sorted(len(examples.texts) / seconds for seconds in scored.seconds[1:] or scored.seconds)
+    results = {
+        "parameters": model.count_params(),
+        "texts": len(examples.texts),
+        "texts_cut": examples.texts.cut,
+        "validation_texts": len(held_out),
+        "best_epoch": scored.best["epoch"],
+        "epochs": len(scored.epochs),
+        **{name: value for name, value in scored.best.items() if name not in ("epoch", "step", "confusion")},
+        "texts_per_second": round(speeds[len(speeds) // 2], 1),
+    }
+    if label_kind(model) != "number":
+        results["labels"] = list(getattr(model, "labels", ()))
+    write_json(run.path / "epochs.json", scored.epochs)
+    write_json(run.path / "errors.json", worst_errors(model, held_out, np.asarray(checks.labels), scored.outputs))
+    write_json(run.path / "results.json", results)
+    return {"run": str(run.path), "report": str(write_finetune_report(run.path)), **results}

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpt.tasks import Classifier, Regressor
+from tests.batches import inputs_of, random_batch, tiny_decoder, tiny_encoder
+from tests.contract import CHECKS, Case, classes_of
+
+INPUTS = inputs_of(random_batch())
+INPUTS["padding_mask"][:2] = True  # each position is seen, so that a gradient reaches its vector
+LABELS = ["neg", "neutral", "pos"]
+
+
+CASES = {
+    "Classifier": Case(lambda **k: Classifier(tiny_encoder(pooler=False, **k), LABELS, dropout=0.3, length=7), INPUTS),
+    "Classifier of several": Case(
+        lambda **k: Classifier(tiny_encoder(**k), LABELS, multi_label=True, pooling="pooled"), INPUTS
+    ),
+    "Classifier causal": Case(lambda **k: Classifier(tiny_decoder(**k), LABELS, pooling="last"), INPUTS),
+    "Regressor": Case(
+        lambda **k: Regressor(tiny_encoder(pooler=False, **k), mean=2.0, deviation=0.5, pooling="first"),
+        INPUTS,
+        lambda made, tensors: made(tensors)[:, None],
+    ),
+}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("case", CASES)
+def test_contract(case: str, check: str, tmp_path: Path) -> None:
+    CHECKS[check](CASES[case], tmp_path)
+
+
+def test_every_task_model_is_under_contract() -> None:
+    assert {case.split()[0] for case in CASES} == classes_of("kpt.tasks")
