@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from kpt import InputError
+from kpt.data import LabelledTexts
+from kpt.evaluation.task_scores import evaluate_task, label_kind, main_score, task_scores, text_losses
+from kpt.tasks import Classifier, Regressor
+from tests.tasks.small_task import LABELS, TEXTS, small_encoder, small_tokenizer
+
+TOKENIZER = small_tokenizer()
+ENCODER = small_encoder(TOKENIZER)
+SINGLE = Classifier(ENCODER, ["neg", "pos"], tokenizer=TOKENIZER)
+SEVERAL = Classifier(ENCODER, ["neg", "pos"], multi_label=True, tokenizer=TOKENIZER)
+NUMBER = Regressor(ENCODER, tokenizer=TOKENIZER)
+
+
+def data(labels: list[object]) -> LabelledTexts:
+    return LabelledTexts(TEXTS, None, labels, [f"f, line {row + 1}" for row in range(len(TEXTS))])
+
+
+def test_kinds_and_scores_that_count() -> None:
+    assert [label_kind(model) for model in (SINGLE, SEVERAL, NUMBER)] == ["single", "several", "number"]
+    assert [main_score(model) for model in (SINGLE, SEVERAL, NUMBER)] == ["macro_f1", "macro_f1", "pearson"]
+
+
+@pytest.mark.parametrize(
+    ("model", "truth"),
+    [
+        (SINGLE, np.array([1, 0, 1])),
+        (SEVERAL, np.array([[1, 0], [0, 0], [1, 1]], "float32")),
+    ],
+)
+def test_losses_are_those_of_keras(model: Classifier, truth: np.ndarray) -> None:
+    logits = np.random.default_rng(0).normal(0, 3, (3, 2)).astype("float32")
+    expected = float(keras.ops.convert_to_numpy(model.default_loss()(truth, logits)))
+    assert text_losses(model, truth, logits).mean() == pytest.approx(expected, rel=1e-5)
+
+
+def test_numbers_have_squared_errors() -> None:
+    assert text_losses(NUMBER, np.array([1.0, 2.0]), np.array([1.5, 0.0])).tolist() == [0.25, 4.0]
+    assert task_scores(NUMBER, np.array([1.0, 2.0]), np.array([1.5, 0.0]))["pearson"] == pytest.approx(-1)
+
+
+def test_a_classifier_on_labelled_texts() -> None:
+    results = evaluate_task(SINGLE, data(list(LABELS)), batch_size=7, resamples=50)
+    guesses = SINGLE.classify(TEXTS)
+    right = [guess == label for guess, label in zip(guesses, LABELS, strict=True)]
+    assert results["accuracy"] == pytest.approx(np.mean(right), abs=1e-6)
+    assert np.trace(results["confusion"]) == sum(right) and results["labels"] == ["neg", "pos"]
+    assert (results["texts"], results["cut"]) == (30, 0)
+    assert set(results["intervals"]) == {"accuracy", "macro_f1", "micro_f1", "matthews"}
+    low, high = results["intervals"]["accuracy"]
+    assert low <= results["accuracy"] <= high
+    assert "intervals" not in evaluate_task(SINGLE, data(list(LABELS)), resamples=0)
+
+
+def test_the_other_kinds() -> None:
+    several = evaluate_task(SEVERAL, data([(label,) for label in LABELS]), resamples=5)
+    assert {"accuracy", "macro_f1", "micro_f1"} <= set(several) and "confusion" not in several
+    numbers = evaluate_task(NUMBER, data([float(row) for row in range(30)]), resamples=5)
+    assert {"pearson", "spearman", "mean_absolute_error"} <= set(numbers)
+
+
+def test_a_label_that_the_model_has_not_is_named_with_its_place() -> None:
+    with pytest.raises(InputError, match="f, line 3: the label 'fine' is not among those"):
+        evaluate_task(SINGLE, data(["neg", "pos", "fine", *LABELS[3:]]))
+    with pytest.raises(InputError, match="the model has no tokenizer"):
+        evaluate_task(Classifier(ENCODER, ["neg", "pos"]), data(list(LABELS)))

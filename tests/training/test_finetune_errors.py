@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kpt.data import LabelledTexts
+from kpt.tasks import Classifier, Regressor
+from kpt.training.finetune_errors import worst_errors
+from tests.tasks.small_task import small_encoder, small_tokenizer
+
+ENCODER = small_encoder(small_tokenizer())
+PLACES = [f"f.tsv, line {line}" for line in (2, 3, 4)]
+
+
+def test_wrong_texts_come_with_the_worst_first() -> None:
+    data = LabelledTexts(["x", "y", "z"], ["p", "q", "r"], ["a", "b", "b"], PLACES)
+    model = Classifier(ENCODER, ["a", "b"])
+    logits = np.array([[0.0, 1.0], [0.0, 9.0], [3.0, 0.0]])
+    worst, other = worst_errors(model, data, np.array([0, 1, 1]), logits)
+    assert (worst["text"], worst["pair"], worst["label"], worst["guess"]) == ("z", "r", "b", "a")
+    assert worst["loss"] == pytest.approx(np.log1p(np.exp(3)), abs=1e-4)
+    assert worst["probability"] == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-4)
+    assert (other["place"], other["guess"]) == ("f.tsv, line 2", "b")
+    assert len(worst_errors(model, data, np.array([0, 1, 1]), logits, most=1)) == 1
+
+
+def test_several_labels_and_numbers() -> None:
+    data = LabelledTexts(["x", "y", "z"], None, [("b", "a"), (), ("a",)], PLACES)
+    truth = np.array([[1, 1], [0, 0], [1, 0]], "float32")
+    logits = np.array([[5.0, -1.0], [-5.0, -5.0], [-2.0, 1.0]])
+    worst, other = worst_errors(Classifier(ENCODER, ["a", "b"], multi_label=True), data, truth, logits)
+    assert (worst["label"], worst["guess"]) == (["a"], ["b"])
+    assert (other["label"], other["guess"]) == (["a", "b"], ["a"])
+    numbers = LabelledTexts(["x", "y", "z"], None, [1.0, 2.0, 3.0], PLACES)
+    found = worst_errors(Regressor(ENCODER), numbers, np.array([1.0, 2.0, 3.0]), np.array([1.5, 2.0, 1.0]))
+    assert [(error["label"], error["guess"], error["loss"]) for error in found] == [
+        (3, 1, 4),
+        (1, 1.5, 0.25),
+        (2, 2, 0),
+    ]

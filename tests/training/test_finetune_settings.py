@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from kpt import InputError
+from kpt.training.finetune_settings import FinetuneSettings, peak_rate
+
+
+def test_the_defaults_are_the_recipe() -> None:
+    settings = FinetuneSettings()
+    assert (settings.epochs, settings.batch_size, settings.pooling) == (4, 32, "mean")
+    config = settings.optimizer(steps=100, width=768).get_config()
+    assert (config["epsilon"], config["weight_decay"], config["global_clipnorm"]) == (1e-8, 0.01, 1.0)
+    schedule = config["learning_rate"]["config"]
+    assert (schedule["peak"], schedule["steps"], schedule["warmup_steps"]) == (2e-5, 100, 10)
+    assert (schedule["decay"], schedule["floor"]) == ("linear", 0.0)
+
+
+def test_the_rate_goes_with_the_width() -> None:
+    assert peak_rate(FinetuneSettings(), 1024) == 2e-5
+    assert peak_rate(FinetuneSettings(), 512) == 3e-4
+    assert peak_rate(FinetuneSettings(learning_rate=1e-3), 512) == 1e-3
+
+
+def test_one_step_has_no_warm_up() -> None:
+    config = FinetuneSettings(warmup=0.9).optimizer(steps=1, width=8).get_config()
+    assert config["learning_rate"]["config"]["warmup_steps"] == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"batch_size": 0}, "batch_size is 0; give 1 or more"),
+        ({"patience": 0}, "patience is 0"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0; give a number above 0"),
+        ({"dropout": 1.0}, "dropout is 1.0; give a number from 0 to below 1"),
+        ({"seed": -1}, "seed is -1"),
+        ({"pooling": "mena"}, "pooling is 'mena'; did you mean mean"),
+        ({"task": "tag"}, "task is 'tag'"),
+        ({"class_weights": "yes"}, "class_weights is 'yes'"),
+        ({"task": "regress", "multi_label": True}, "are for labels, not for numbers"),
+        ({"multi_label": True, "class_weights": "balanced"}, "leave them out with multi_label"),
+    ],
+)
+def test_refusals(values: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        FinetuneSettings(**values)

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from kpt import InputError
+from kpt.data import LabelledTexts
+from kpt.tasks import Classifier, Regressor
+from kpt.training.finetune_settings import FinetuneSettings
+from kpt.training.finetuning import finetune, load_task_model, new_source, text_weights, trained_source
+from kpt.training.run_folder import RunFolder
+from tests.tasks.small_task import LABELS, TEXTS, small_tokenizer
+from tests.training.small_finetuning import small_files, small_run
+
+
+def settings(**options: Any) -> FinetuneSettings:
+    return FinetuneSettings(**{"epochs": 6, "batch_size": 8, "learning_rate": 1e-2, "length": 16, **options})
+
+
+def test_from_a_run_to_a_tuned_one(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "bert")
+    train, validation = small_files(tmp_path)
+    out = tmp_path / "tuned"
+    results = finetune(trained_source(run.path), train, validation, out, settings(class_weights="balanced"))
+    assert results["accuracy"] == results["macro_f1"] == 1
+    assert (results["texts"], results["validation_texts"], results["labels"]) == (20, 10, ["neg", "pos"])
+    assert results["texts_per_second"] > 0
+    epochs = json.loads((out / "epochs.json").read_text())
+    assert [epoch["step"] for epoch in epochs] == [3, 6, 9, 12, 15, 18]
+    assert epochs[results["best_epoch"] - 1]["confusion"] == [[5, 0], [0, 5]]
+    assert json.loads((out / "errors.json").read_text()) == []
+    assert RunFolder(out).steps == [3 * results["best_epoch"]]
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["macro_f1"] for line in lines if line["split"] == "heldout"] == pytest.approx(
+        [epoch["macro_f1"] for epoch in epochs], abs=1e-6
+    )
+    config = json.loads((out / "config.json").read_text())
+    assert (config["kind"], config["model"]["from"]) == ("classifier", str(run.path))
+    assert config["training"]["learning_rate"] == 1e-2
+
+    model = load_task_model(out)
+    assert isinstance(model, Classifier) and model.classify(TEXTS) == LABELS
+    again = trained_source(out)  # a tuned model is tuned further
+    assert again.backbone(settings()).width == 16 and again.note["from_step"] == RunFolder(out).step
+
+
+def test_the_seed_decides(tmp_path: Path) -> None:
+    train, validation = small_files(tmp_path)
+    small_tokenizer().save(tmp_path / "tokenizer")
+
+    def losses(name: str, seed: int) -> list[float]:
+        source = new_source("tiny", tmp_path / "tokenizer")
+        finetune(source, train, validation, tmp_path / name, settings(epochs=1, seed=seed))
+        return [epoch["loss"] for epoch in json.loads((tmp_path / name / "epochs.json").read_text())]
+
+    assert losses("a", 1) == pytest.approx(losses("b", 1), rel=1e-5)
+    assert losses("c", 2) != pytest.approx(losses("a2", 1), rel=1e-5)
+
+
+def test_numbers_and_several_labels(tmp_path: Path) -> None:
+    source = trained_source(small_run(tmp_path / "bert").path)
+    train, validation = small_files(tmp_path)
+    numbers = settings(task="regress", label_field="score")
+    results = finetune(source, train, validation, tmp_path / "numbers", numbers)
+    assert results["pearson"] > 0.5 and "labels" not in results
+    model = load_task_model(tmp_path / "numbers")
+    assert isinstance(model, Regressor) and model.mean == pytest.approx(0.6, abs=0.1)
+    several = settings(multi_label=True, label_field="words", epochs=1)
+    results = finetune(source, train, validation, tmp_path / "several", several)
+    assert len(results["labels"]) == 11 and "confusion" not in results
+    assert (tmp_path / "several" / "report.html").is_file()
+
+
+def test_patience_ends_the_training(tmp_path: Path) -> None:
+    source = trained_source(small_run(tmp_path / "bert").path)
+    files = small_files(tmp_path)
+    results = finetune(source, *files, tmp_path / "out", settings(epochs=9, learning_rate=1e-9, patience=1))
+    assert results["epochs"] == 2
+
+
+def test_an_interrupted_run_keeps_its_best_epoch(tmp_path: Path) -> None:
+    source = trained_source(small_run(tmp_path / "bert").path)
+
+    def stop(epoch: int, logs: Any) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=stop)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(source, *small_files(tmp_path), tmp_path / "out", settings(), callbacks=[callback])
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert results["epochs"] == 2 and (tmp_path / "out" / "report.html").is_file()
+    assert RunFolder(tmp_path / "out").steps == [3 * results["best_epoch"]]
+
+
+def test_rare_labels_weigh_more() -> None:
+    data = LabelledTexts(["x"] * 4, None, ["a", "b", "a", "a"], [""] * 4)
+    weights = text_weights(data, FinetuneSettings(class_weights="balanced"))
+    np.testing.assert_allclose(weights, [4 / 6, 4 / 2, 4 / 6, 4 / 6])
+    assert text_weights(data, FinetuneSettings()) is None
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "message"),
+    [
+        ("x\ta\ny\tb\n", "x\ta\ny\tc\n", r"validation\.tsv, line 3: the label 'c' is not among those of the training"),
+        ("x\ta\ny\ta\n", "x\ta\n", "only the label 'a' in 2 texts"),
+        ("x\ta\n\tb\n", "x\ta\n", r"train\.tsv, line 3: the field 'text' is empty"),
+        ("x\ta\ny\tb\tc\n", "x\ta\n", r"train\.tsv, line 3: 3 fields"),
+        ("", "x\ta\n", r"train\.tsv has no record"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_written(
+    train: str, validation: str, message: str, tmp_path: Path
+) -> None:
+    source = trained_source(small_run(tmp_path / "bert").path)
+    for name, rows in (("train", train), ("validation", validation)):
+        (tmp_path / f"{name}.tsv").write_text(f"text\tlabel\n{rows}")
+    with pytest.raises(InputError, match=message):
+        finetune(source, tmp_path / "train.tsv", tmp_path / "validation.tsv", tmp_path / "out", settings())
+    assert not (tmp_path / "out").exists()
+
+
+def test_refusals_of_models(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "bert")
+    with pytest.raises(InputError, match="has no classifier or regressor"):
+        load_task_model(run.path)
+    with pytest.raises(InputError, match="There is no size 'tinny'"):
+        new_source("tinny", tmp_path / "bert" / "tokenizer")
+    with pytest.raises(InputError, match="length is 64; the positions of the model allow 1 to 32"):
+        finetune(trained_source(run.path), *small_files(tmp_path), tmp_path / "out", settings(length=64))
+    with pytest.raises(InputError, match="no finite number"):
+        finetune(trained_source(run.path), *small_files(tmp_path), tmp_path / "out", settings(task="regress"))
