@@ -24,11 +24,11 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "evaluate",
         help="evaluate a model",
-        description="Evaluate a language model on text it has not seen: a decoder's loss, perplexity and bits per byte, "
-        "an encoder's loss and accuracy on masked tokens. Of the token store that it was trained on, the documents held "
-        "out from training are taken. Or evaluate word vectors on files of word pairs with people's scores "
-        "(WordSim353, SimLex999) and of analogies (questions-words); which of them a file has is recognised by its "
-        "first line. Or a tuned model on files of labelled texts.",
+        description="Evaluate a language model on text it has not seen: a decoder's loss, perplexity and bits per "
+        "byte, an encoder's loss and accuracy on masked tokens. Of the token store that it was trained on, the "
+        "documents held out from training are taken. Or evaluate word vectors on files of word pairs with people's "
+        "scores (WordSim353, SimLex999) and of analogies (questions-words); which of them a file has is recognised by "
+        "its first line. Or evaluate a tuned model on files of labelled texts.",
         epilog="Examples: kpt evaluate --from run --data held-out.txt; "
         "kpt evaluate --from run --data wordsim353.tsv questions-words.txt; "
         "kpt evaluate --from tuned --data test.jsonl",

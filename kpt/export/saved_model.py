@@ -150,9 +150,15 @@ def generates(model: Any) -> bool:
 
     Args:
         model: a `Pretrainer`, or a backbone without objectives.
+
+    Raises:
+        InputError: it is a tuned model, of which there is no SavedModel.
     """
     from kpt.objectives import CausalLM
+    from kpt.tasks import TaskModel
 
+    if isinstance(model, TaskModel):
+        raise InputError(f"a {type(model).__name__} cannot be exported; export the pre-training, or use `predict`")
     return any(isinstance(objective, CausalLM) for objective in getattr(model, "objectives", ()))
 
 

@@ -59,7 +59,7 @@ class Classifier(TaskModel):
 
     Example:
         >>> from kpt import Encoder, WordPieceTokenizer
-        >>> tokenizer = WordPieceTokenizer.train(["good film", "bad film"] * 2, 40)
+        >>> tokenizer = WordPieceTokenizer.train(["good film", "bad film"] * 2, 27)
         >>> encoder = Encoder(tokenizer.vocabulary.size, width=8, depth=1, heads=2)
         >>> classifier = Classifier(encoder, ["neg", "pos"], tokenizer=tokenizer, length=16)
         >>> classifier.compile(optimizer="adamw")

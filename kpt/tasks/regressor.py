@@ -38,7 +38,8 @@ class Regressor(TaskModel):
     Example:
         >>> from kpt import Encoder
         >>> regressor = Regressor(Encoder(40, width=8, depth=1, heads=2), mean=2.5, deviation=1.5)
-        >>> regressor({"token_ids": [[2, 7, 3]], "segment_ids": [[0, 0, 0]], "padding_mask": [[True] * 3]}).shape[0]
+        >>> ids = np.array([[2, 7, 3]])
+        >>> regressor({"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": ids > 0}).shape[0]
         1
     """
 
@@ -49,7 +50,6 @@ class Regressor(TaskModel):
         self.mean, self.deviation = float(mean), float(deviation)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        inputs = {name: ops.convert_to_tensor(value) for name, value in inputs.items()}
         return self.mean + self.deviation * ops.cast(super().call(inputs, training=training)[:, 0], "float32")
 
     def targets(self, labels: Any) -> np.ndarray:

@@ -71,7 +71,7 @@ def test_several_labels_of_a_text() -> None:
     labels = [[word for word in ("film", "good", "bad") if word in text.split()] for text in TEXTS]
     model = classifier(("film", "good", "bad"), multi_label=True)
     model.compile(keras.optimizers.Adam(2e-2))
-    model.fit(TEXTS, labels, batch_size=10, epochs=12, verbose=0)
+    model.fit(TEXTS, labels, batch_size=10, epochs=30, verbose=0)
     assert model.classify(TEXTS) == [tuple(some) for some in labels]
     assert model.probabilities(["film"]).shape == (1, 3)
 
