@@ -20,11 +20,11 @@ import numpy as np
 Settings = dict[str, Any]
 
 #: What kpt is given beside what gensim has a name for. The words of a block share negatives, each of which then stands
-#: for `negatives * block / shared_negatives` of gensim's; a step is over `length * rows` words. The learning
-#: rate of CBOW is the default of word2vec's code.
+#: for `negatives * block / shared_negatives` of gensim's; a step is over `length * rows` words. These
+#: are the defaults of `kpt.training.Word2VecSettings`.
 SHAPES: dict[str, dict[str, Any]] = {
     "skip-gram": {"block": 16, "shared_negatives": 12, "length": 2048, "rows": 1},
-    "cbow": {"block": 16, "shared_negatives": 8, "length": 2048, "rows": 1, "learning_rate": 0.05},
+    "cbow": {"block": 64, "shared_negatives": 32, "length": 2048, "rows": 1, "learning_rate": 0.075},
 }
 
 

@@ -60,13 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--length",
         type=positive_integer,
         metavar="N",
-        help="words of an example, a multiple of 16 (default: 2048, fewer where the store is small)",
+        help="words of an example, a multiple of 16 (cbow: of 64; default: 2048, fewer where the store is small)",
     )
     group.add_argument(
         "--learning-rate",
         type=positive_number,
         metavar="X",
-        help="its first value (default: 0.025 for skip-gram, 0.05 for cbow)",
+        help="its first value (default: 0.025 for skip-gram, 0.075 for cbow)",
     )
     group.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of all that is random (default: 0)")
     parser.set_defaults(run=run)

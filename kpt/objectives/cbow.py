@@ -54,7 +54,7 @@ def cbow_gradients(
     masks = window_masks(blocks, rows.dtype)
     counts = ops.cast(blocks.before + blocks.after, "float32")
     share = ops.cast(1.0 / ops.maximum(counts, 1.0), rows.dtype)[:, :, None]
-    means = ops.matmul(masks, rows) * share
+    means = _in_blocks(ops.matmul(masks, rows), blocks) * share
     target_rows = contexts(ops.concatenate([blocks.centres, blocks.negatives], axis=1))
     block = blocks.centres.shape[1]
     targets, shared = target_rows[:, :block], target_rows[:, block:]
@@ -68,6 +68,7 @@ def cbow_gradients(
     mean_gradients = ops.cast(own_slope, dtype)[:, :, None] * targets
     mean_gradients = mean_gradients + ops.matmul(ops.cast(other_slope, dtype), shared)
     row_rates = rates[0](blocks.context_shares, target_rows)
+    mean_gradients = ops.reshape(mean_gradients, (-1, masks.shape[1], mean_gradients.shape[2]))
     row_gradients = ops.matmul(ops.swapaxes(masks * ops.cast(row_rates, dtype)[:, None, :], 1, 2), mean_gradients)
     own_rates = rates[1](blocks.centre_shares, means)
     other_rates = rates[1](blocks.negative_shares, means)
@@ -106,10 +107,15 @@ def cbow_softmax_loss(vectors: Take, table: Any, blocks: WordBlocks) -> tuple[An
 
 
 def _means(rows: Any, blocks: WordBlocks) -> Any:
-    """The means of the windows, [n, B, width], with the gradients of the sums."""
-    sums = ops.matmul(window_masks(blocks, rows.dtype), rows)
+    """The means of the windows, [n, S, width], with the gradients of the sums."""
+    sums = _in_blocks(ops.matmul(window_masks(blocks, rows.dtype), rows), blocks)
     counts = ops.cast(ops.maximum(blocks.before + blocks.after, 1), rows.dtype)[:, :, None]
     return sums + ops.stop_gradient(sums / counts - sums)
+
+
+def _in_blocks(rows: Any, blocks: WordBlocks) -> Any:
+    """Rows by pieces, [n S / B, B, width], as rows by blocks, [n, S, width]."""
+    return ops.reshape(rows, (-1, blocks.centres.shape[1], rows.shape[2]))
 
 
 def _predicted(blocks: WordBlocks) -> Any:

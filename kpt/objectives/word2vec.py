@@ -13,7 +13,7 @@ from kpt.errors import InputError
 from kpt.objectives.cbow import cbow_gradients, cbow_loss, cbow_softmax_loss
 from kpt.objectives.skip_gram import skip_gram_gradients, skip_gram_loss, skip_gram_softmax_loss
 from kpt.objectives.table_rows import descend, mean_square, row_scale, take_rows
-from kpt.objectives.word_blocks import word_blocks
+from kpt.objectives.word_blocks import WordBlocks, word_blocks
 
 __all__ = ["CURVATURE", "Word2Vec"]
 
@@ -21,6 +21,8 @@ _LOSSES = {"skip-gram": (skip_gram_loss, skip_gram_softmax_loss), "cbow": (cbow_
 _GRADIENTS = {"skip-gram": skip_gram_gradients, "cbow": cbow_gradients}
 # While training, the loss is that of one block in so many.
 _MEASURED = 8
+# CBOW sums up windows in pieces of blocks of at least so many words.
+_PIECE = 16
 #: The curvature of a term of the loss for vectors of length 1. It is at most 1/4, where the logit is 0 and all vectors
 #: point the same way; at 1/4 the damping costs quality, and at 1/10 a vocabulary of 32 words still trains.
 CURVATURE = 0.1
@@ -143,7 +145,7 @@ class Word2Vec(keras.Model):
         training: bool = True,
     ) -> Any:
         """Return the mean loss per pair (CBOW: per word) of a batch; all of it is computed from `x`."""
-        blocks = word_blocks(x, self.window)
+        blocks = self._blocks(x)
         sampled, softmax = _LOSSES[self.architecture]
         if self.negatives:
             loss, number = sampled(self._take_words, self._take_contexts, blocks, self.negatives)
@@ -198,6 +200,14 @@ class Word2Vec(keras.Model):
         if maker.window > self.window:
             raise InputError(f"the examples have windows of up to {maker.window} and the model of {self.window}")
 
+    def _blocks(self, x: dict[str, Any]) -> WordBlocks:
+        """The blocks of a batch; CBOW's are cut into pieces, as summing up a window takes a product with a piece."""
+        if self.architecture == "skip-gram":
+            return word_blocks(x, self.window)
+        block = x["token_ids"].shape[1] // x["negative_ids"].shape[1]
+        least = max(_PIECE, self.window)
+        return word_blocks(x, self.window, min((n for n in range(least, block) if block % n == 0), default=block))
+
     def _take_words(self, ids: Any) -> Any:
         return take_rows(self.word_table, ids, self.compute_dtype)
 
@@ -224,7 +234,7 @@ class Word2Vec(keras.Model):
         of_words, of_contexts, loss, number = _GRADIENTS[self.architecture](
             self._take_words,
             self._take_contexts,
-            word_blocks(x, self.window),
+            self._blocks(x),
             self.negatives,
             self._rates(x["token_ids"]),
             _MEASURED,

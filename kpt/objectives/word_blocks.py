@@ -13,17 +13,21 @@ __all__ = ["WordBlocks", "logistic_losses", "window_masks", "word_blocks"]
 
 
 class WordBlocks(NamedTuple):
-    r"""Blocks of :math:`B` consecutive words with the :math:`W` words on either side and :math:`K` shared negatives.
+    r"""Blocks of :math:`S` consecutive words that share :math:`K` negatives, and the words around them.
+
+    For the windows a block may be cut further, into pieces of :math:`B` words with the :math:`W` words on either side.
 
     Attributes:
-        centres: ids of the words of each block, int32 `[n, B]`.
-        contexts: ids of these and of the words around them, int32 `[n, B + 2 W]`; id 0 beyond the ends of a passage.
-        before: how many words before each centre are in its window, int32 `[n, B]`.
-        after: how many words after each centre are in its window, int32 `[n, B]`.
+        centres: ids of the words of each block, int32 `[n, S]`.
+        contexts: ids of the words of each piece and of those around it, int32 `[n S / B, B + 2 W]`; id 0 beyond the
+            ends of a passage.
+        before: how many words before each centre are in its window, int32 `[n, S]`.
+        after: how many words after each centre are in its window, int32 `[n, S]`.
         negatives: int32 `[n, K]`.
-        centre_shares: of the centres, `[n, B, 2]`, see `kpt.data.Windows`.
-        context_shares: of the contexts, `[n, B + 2 W, 2]`.
+        centre_shares: of the centres, `[n, S, 2]`, see `kpt.data.Windows`.
+        context_shares: of the contexts, `[n S / B, B + 2 W, 2]`.
         negative_shares: of the negatives, `[n, K, 2]`.
+        window: :math:`W`.
     """
 
     centres: Any
@@ -34,31 +38,34 @@ class WordBlocks(NamedTuple):
     centre_shares: Any
     context_shares: Any
     negative_shares: Any
+    window: int
 
 
-def word_blocks(inputs: Mapping[str, Any], window: int) -> WordBlocks:
+def word_blocks(inputs: Mapping[str, Any], window: int, piece: int | None = None) -> WordBlocks:
     """Cut passages into the blocks that share their negatives.
 
     Args:
         inputs: what `kpt.data.Windows` makes.
         window: the largest window, :math:`W`.
+        piece: :math:`B`, a divisor of :math:`S`; by default :math:`S` itself.
 
     Raises:
-        InputError: a block has fewer words than the window.
+        InputError: a block or piece has fewer words than the window.
     """
     length, (blocks, negatives) = inputs["token_ids"].shape[1], inputs["negative_ids"].shape[1:]
     block = length // blocks
-    if window > block:
-        raise InputError(f"blocks of {block} words are shorter than the window of {window}; make the blocks longer")
+    piece = piece or block
+    if window > piece:
+        raise InputError(f"blocks of {piece} words are shorter than the window of {window}; make the blocks longer")
 
     def with_neighbours(values: Any) -> tuple[Any, Any]:
-        """The blocks of [rows, length, ...] alone, and with the ends of the blocks on either side."""
+        """The blocks of [rows, length, ...] alone, and the pieces with the ends of those on either side."""
         rest = values.shape[2:]
         padded = ops.pad(values, ((0, 0), (window, window), *((0, 0) for _ in rest)))
-        left = ops.reshape(padded[:, :length], (-1, block, *rest))[:, :window]
-        right = ops.reshape(padded[:, 2 * window :], (-1, block, *rest))[:, block - window :]
-        own = ops.reshape(values, (-1, block, *rest))
-        return own, ops.concatenate([left, own, right], axis=1)
+        left = ops.reshape(padded[:, :length], (-1, piece, *rest))[:, :window]
+        right = ops.reshape(padded[:, 2 * window :], (-1, piece, *rest))[:, piece - window :]
+        own = ops.reshape(values, (-1, piece, *rest))
+        return ops.reshape(values, (-1, block, *rest)), ops.concatenate([left, own, right], axis=1)
 
     centres, contexts = with_neighbours(inputs["token_ids"])
     centre_shares, context_shares = with_neighbours(inputs["token_shares"])
@@ -71,15 +78,17 @@ def word_blocks(inputs: Mapping[str, Any], window: int) -> WordBlocks:
         centre_shares,
         context_shares,
         ops.reshape(inputs["negative_shares"], (-1, negatives, 2)),
+        window,
     )
 
 
 def window_masks(blocks: WordBlocks, dtype: str) -> Any:
-    """Return 1 where a context stands in a centre's window and 0 elsewhere, `[n, B, B + 2 W]`."""
-    block, width = blocks.centres.shape[1], blocks.contexts.shape[1]
-    window = (width - block) // 2
-    distance = ops.arange(width, dtype="int32")[None, :] - window - ops.arange(block, dtype="int32")[:, None]
-    inside = ops.logical_and(distance >= -blocks.before[:, :, None], distance <= blocks.after[:, :, None])
+    """Return 1 where a context stands in a centre's window and 0 elsewhere, `[n S / B, B, B + 2 W]`."""
+    width = blocks.contexts.shape[1]
+    piece = width - 2 * blocks.window
+    distance = ops.arange(width, dtype="int32")[None, :] - blocks.window - ops.arange(piece, dtype="int32")[:, None]
+    before, after = (ops.reshape(reach, (-1, piece, 1)) for reach in (blocks.before, blocks.after))
+    inside = ops.logical_and(distance >= -before, distance <= after)
     return ops.cast(ops.logical_and(inside, ops.not_equal(distance, 0)), dtype)
 
 

@@ -82,13 +82,14 @@ def view(
     seconds = max((record.get("seconds") or 0.0 for record in records), default=0.0)
     planned = config.get("training", {}).get("steps") or step
     done = f"{step:,} of {planned:,} steps" if step < planned else f"{step:,} steps" if step != 1 else "1 step"
+    speed = f"{config.get('unit', 'tokens').capitalize()} per second"
     objectives = list(dict.fromkeys(key[:-9] for record in records for key in record if key.endswith("_accuracy")))
     return {
         "title": title or f"{config.get('title', 'Pre-training')}: {name}",
         "subtitle": f"{done} in {clock(seconds)}"
         + (f" on Keras with {config['backend']}" if "backend" in config else ""),
-        "numbers": _numbers(objectives, train, held_out, baselines),
-        "figures": _figures(objectives, train, held_out, baselines, planned),
+        "numbers": _numbers(objectives, train, held_out, baselines, speed),
+        "figures": _figures(objectives, train, held_out, baselines, planned, speed),
         "legend": LEGEND,
         "samples": [sample_view(sample) for sample in samples if "pieces" in sample],
         "texts": [sample for sample in samples if "prompt" in sample],
@@ -130,7 +131,12 @@ def percent(value: float) -> str:
 
 
 def _figures(
-    objectives: Sequence[str], train: Records, held_out: Records, baselines: Mapping[str, Any], planned: int
+    objectives: Sequence[str],
+    train: Records,
+    held_out: Records,
+    baselines: Mapping[str, Any],
+    planned: int,
+    speed: str,
 ) -> list[dict[str, Any]]:
     figures = []
     for objective in objectives:
@@ -151,9 +157,9 @@ def _figures(
         loss = [curve_of(train, "loss", "train"), curve_of(held_out, "loss", "heldout")]
         figures.append(figure_view("Loss, nats", loss, form="{:.3g}".format, last_step=planned))
     rate = [curve_of(train, "learning_rate", "exact")]
-    speed = [curve_of(train, "tokens_per_second", "train")]
+    speeds = [curve_of(train, "tokens_per_second", "train")]
     figures.append(figure_view("Learning rate", rate, form="{:.2g}".format, from_zero=True, last_step=planned))
-    figures.append(figure_view("Tokens per second", speed, form="{:,.0f}".format, from_zero=True, last_step=planned))
+    figures.append(figure_view(speed, speeds, form="{:,.0f}".format, from_zero=True, last_step=planned))
     return [figure for figure in figures if figure["train"] or figure["held_out"]]
 
 
@@ -171,7 +177,7 @@ def curve_of(records: Records, key: str, kind: str) -> Curve:
 
 
 def _numbers(
-    objectives: Sequence[str], train: Records, held_out: Records, baselines: Mapping[str, Any]
+    objectives: Sequence[str], train: Records, held_out: Records, baselines: Mapping[str, Any], speed: str
 ) -> list[dict[str, str]]:
     numbers = []
     source, where = (held_out, "held out") if held_out else (train, "in training")
@@ -187,7 +193,7 @@ def _numbers(
         numbers.append({"name": f"{_title(objective)}: accuracy", "value": percent(values[-1]), "note": note})
     if speeds := sorted(record["tokens_per_second"] for record in train if record.get("tokens_per_second")):
         middle = speeds[len(speeds) // 2]
-        numbers.append({"name": "Tokens per second", "value": f"{middle:,.0f}", "note": "median, evaluation left out"})
+        numbers.append({"name": speed, "value": f"{middle:,.0f}", "note": "median, evaluation left out"})
     if train or held_out:
         last = max([*train, *held_out], key=lambda record: record["step"])
         seconds = max(record.get("seconds") or 0.0 for record in [*train, *held_out])

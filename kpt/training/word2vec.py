@@ -51,15 +51,16 @@ class Shape(NamedTuple):
 
     Attributes:
         learning_rate: that of a single pair, to begin with.
-        shared_negatives: negatives of a block of 16 words.
+        block: words that share so many negatives: `shared_negatives`.
     """
 
     learning_rate: float
+    block: int
     shared_negatives: int
 
 
-SHAPES = {"skip-gram": Shape(0.025, 12), "cbow": Shape(0.05, 8)}
-BLOCK = 16
+# CBOW has one example a word, whose gradient is noisy with few negatives; more for more words are one product.
+SHAPES = {"skip-gram": Shape(0.025, 16, 12), "cbow": Shape(0.075, 64, 32)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +75,9 @@ class Word2VecSettings:
         sample: threshold of the subsampling of frequent words (gensim: `sample`); 0: none.
         epochs: how often the store is gone through (gensim: `epochs`).
         batch_size: examples of a batch.
-        length: words of an example, a multiple of 16; by default 2048, and fewer where the store is small.
-        learning_rate: its first value, from which it falls linearly (gensim: `alpha`); by default 0.025 for skip-gram
-            and 0.05 for CBOW, as in word2vec's code.
+        length: words of an example, a multiple of 16 (CBOW: of 64); by default 2048, fewer where the store is small.
+        learning_rate: its first value, from which it falls linearly (gensim: `alpha`); by default 0.025,
+            and 0.075 for CBOW.
         seed: of the initial vectors, the order, the subsampling, the windows and the negatives.
 
     Raises:
@@ -107,8 +108,11 @@ class Word2VecSettings:
                 raise InputError(f"{name} is {getattr(self, name)}; give 1 or more")
         if not (self.sample >= 0 and isfinite(self.sample)):
             raise InputError(f"sample is {self.sample}; give a number from 0 up")
-        if self.length is not None and (self.length < BLOCK or self.length % BLOCK):
-            raise InputError(f"length is {self.length}; give a multiple of {BLOCK}")
+        block = SHAPES[self.architecture].block
+        if self.window > block:
+            raise InputError(f"window is {self.window}; give {block} or less for {self.architecture}")
+        if self.length is not None and (self.length < block or self.length % block):
+            raise InputError(f"length is {self.length}; give a multiple of {block}")
         if self.learning_rate is not None and not (self.learning_rate > 0 and isfinite(self.learning_rate)):
             raise InputError(f"learning_rate is {self.learning_rate}; give a number above 0")
         if not 0 <= self.seed < 2**63:
@@ -124,7 +128,7 @@ class Word2VecSettings:
         return Windows(
             store,
             length=self.length or fitting_length(store.tokens // self.batch_size),
-            block=BLOCK,
+            block=SHAPES[self.architecture].block,
             window=self.window,
             shared_negatives=SHAPES[self.architecture].shared_negatives,
             sample=self.sample,
@@ -318,6 +322,7 @@ def config_of(settings: Word2VecSettings, store: TokenStore, length: int, steps:
     return {
         "title": "word2vec pre-training",
         "kind": KIND,
+        "unit": "words",
         "backend": keras.backend.backend(),
         "model": model,
         "training": training,

@@ -33,9 +33,11 @@ def once(shares: Any, others: Any) -> Any:
     return ops.ones_like(shares[..., 0])
 
 
-def gradients(batch: Batch, negatives: float, rates: Any = (once, once), measured: int = 1) -> tuple[Any, ...]:
+def gradients(
+    batch: Batch, negatives: float, rates: Any = (once, once), measured: int = 1, piece: int | None = None
+) -> tuple[Any, ...]:
     """Gradients of both whole tables, loss and number."""
-    blocks = word_blocks({name: ops.convert_to_tensor(each) for name, each in batch.items()}, WINDOW)
+    blocks = word_blocks({name: ops.convert_to_tensor(each) for name, each in batch.items()}, WINDOW, piece)
     found = compiled(lambda: cbow_gradients(rows_of(WORDS), rows_of(CONTEXTS), blocks, negatives, rates, measured))
     tables = np.zeros((2, VOCABULARY, WIDTH))
     for table, (ids, rows) in zip(tables, found[:2], strict=True):
@@ -43,14 +45,15 @@ def gradients(batch: Batch, negatives: float, rates: Any = (once, once), measure
     return tables[0], tables[1], array(found[2]), array(found[3])
 
 
-def test_gradients_and_loss_are_the_formulas() -> None:
-    batch = random_batch()
+@pytest.mark.parametrize(("block", "piece"), [(4, None), (12, 4)])
+def test_gradients_and_loss_are_the_formulas(block: int, piece: int | None) -> None:
+    batch = random_batch(block=block)
     loss, predicted, of_words, of_contexts = cbow(batch, WORDS.astype(float), CONTEXTS.astype(float), 3)
-    found = gradients(batch, 3)
+    found = gradients(batch, 3, piece=piece)
     np.testing.assert_allclose(found[0], of_words, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found[1], of_contexts, rtol=1e-4, atol=1e-5)
     assert found[2] == pytest.approx(loss, rel=1e-5) and found[3] == predicted < batch["token_ids"].size
-    blocks = word_blocks({name: ops.convert_to_tensor(each) for name, each in batch.items()}, WINDOW)
+    blocks = word_blocks({name: ops.convert_to_tensor(each) for name, each in batch.items()}, WINDOW, piece)
     alone = compiled(lambda: cbow_loss(rows_of(WORDS), rows_of(CONTEXTS), blocks, 3))
     assert array(alone[0]) == pytest.approx(loss, rel=1e-5) and array(alone[1]) == predicted
 

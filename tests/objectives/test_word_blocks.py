@@ -38,6 +38,22 @@ def test_masks_show_who_stands_in_whose_window() -> None:
     ]
 
 
+def test_blocks_may_be_cut_further_for_the_windows() -> None:
+    batch = {
+        **BATCH,
+        "after": np.array([[1, 0, 1, 0]], "int32"),
+        "negative_ids": np.array([[[7]]], "int32"),
+        "negative_shares": np.ones((1, 1, 1, 2), "float32"),
+    }
+    blocks = word_blocks({name: ops.convert_to_tensor(each) for name, each in batch.items()}, window=1, piece=2)
+    assert array(blocks.centres).tolist() == [[1, 2, 3, 4]]
+    assert array(blocks.contexts).tolist() == [[0, 1, 2, 3], [2, 3, 4, 0]]
+    assert array(window_masks(blocks, "float32")).tolist() == [
+        [[0, 0, 1, 0], [0, 1, 0, 0]],
+        [[1, 0, 1, 0], [0, 1, 0, 0]],
+    ]
+
+
 def test_losses_are_those_of_the_logistic_function() -> None:
     logits = np.array([-30.0, -0.5, 2.0, 30.0])
     found = logistic_losses(
@@ -50,3 +66,5 @@ def test_losses_are_those_of_the_logistic_function() -> None:
 def test_blocks_shorter_than_the_window_are_refused() -> None:
     with pytest.raises(InputError, match="blocks of 2 words"):
         word_blocks(BATCH, window=3)
+    with pytest.raises(InputError, match="blocks of 1 words"):
+        word_blocks(BATCH, window=2, piece=1)

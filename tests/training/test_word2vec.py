@@ -55,6 +55,8 @@ def test_a_run_leaves_vectors_and_a_report(store: TokenStore, run: tuple[Path, d
     assert results["words"] >= 3 * store.tokens
     assert results["words_per_second"] > 0
     assert results["loss_last"] < results["loss_first"] - 0.5
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Words per second" in page and "Tokens per second" not in page
     vectors = WordVectors.load(results["vectors"])
     assert vectors.words == store.vocabulary.tokens[1:]
     assert vectors.counts is not None and vectors.counts.tolist() == store.counts()[1:].tolist()
@@ -131,6 +133,8 @@ def test_steps_are_a_multiple_of_those_executed_together(steps: int, expected: t
         ({"sample": -1.0}, "sample is -1.0"),
         ({"sample": float("nan")}, "sample is nan"),
         ({"length": 100}, "length is 100; give a multiple of 16"),
+        ({"length": 32, "architecture": "cbow"}, "length is 32; give a multiple of 64"),
+        ({"window": 20}, "window is 20; give 16 or less for skip-gram"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0"),
         ({"seed": -1}, "seed is -1"),
     ],
