@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
-__all__ = ["descend", "mean_square", "row_scale", "take_rows"]
+__all__ = ["descend", "mean_square", "row_scale", "take_rows", "uniform_rows"]
+
+# Rows that are drawn at once.
+_DRAWN = 1024
+
+
+def uniform_rows(limit: float) -> Callable[..., Any]:
+    """Return an initializer that draws evenly from -limit to limit, in at most the memory of two tables.
+
+    `keras.initializers.RandomUniform` takes that of four on JAX; there the rows are drawn some at a time. Like it this
+    one follows `keras.utils.set_random_seed`.
+    """
+
+    def draw(shape: Sequence[int], dtype: Any = None) -> Any:
+        if keras.backend.backend() != "jax":
+            return keras.initializers.RandomUniform(-limit, limit)(shape, dtype=dtype)
+        import jax
+
+        rows, width = shape
+        keys = jax.random.split(jax.random.key(random.randrange(1 << 31)), -(-rows // _DRAWN))
+
+        def some(key: Any) -> Any:
+            return jax.random.uniform(key, (_DRAWN, width), dtype or "float32", -limit, limit)
+
+        return jax.jit(lambda keys: jax.lax.map(some, keys).reshape(-1, width)[:rows])(keys)
+
+    return draw
 
 
 def take_rows(variable: Any, ids: Any, dtype: str) -> Any:

@@ -12,7 +12,7 @@ from kpt.data import Batches, Windows
 from kpt.errors import InputError
 from kpt.objectives.cbow import cbow_gradients, cbow_loss, cbow_softmax_loss
 from kpt.objectives.skip_gram import skip_gram_gradients, skip_gram_loss, skip_gram_softmax_loss
-from kpt.objectives.table_rows import descend, mean_square, row_scale, take_rows
+from kpt.objectives.table_rows import descend, mean_square, row_scale, take_rows, uniform_rows
 from kpt.objectives.word_blocks import WordBlocks, word_blocks
 
 __all__ = ["CURVATURE", "Word2Vec"]
@@ -103,8 +103,7 @@ class Word2Vec(keras.Model):
         self.window, self.negatives = window, negatives
         shape = (vocabulary_size, width)
         # gensim begins with 1 / width, word2vec's code with half of that; from 3 / width on small corpora learn sooner.
-        uniform = keras.initializers.RandomUniform(-3 / width, 3 / width)
-        self.word_table = self.add_weight(shape=shape, initializer=uniform, name="word_vectors")
+        self.word_table = self.add_weight(shape=shape, initializer=uniform_rows(3 / width), name="word_vectors")
         self.context_table = self.add_weight(shape=shape, initializer="zeros", name="context_vectors")
         self.built = True
 

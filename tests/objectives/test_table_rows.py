@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kpt.objectives.table_rows import descend, row_scale, take_rows
+from kpt.objectives.table_rows import descend, row_scale, take_rows, uniform_rows
 from tests.numbers import array, compiled, normal
 
 
@@ -28,3 +28,17 @@ def test_gradients_of_a_row_add_up_and_other_rows_stay() -> None:
     expected[3] -= [5.5, 11]
     np.testing.assert_allclose(array(table.value), expected, rtol=1e-6)
     assert int(ops.convert_to_numpy(optimizer.iterations.value)) == 1
+
+
+def test_first_rows_are_even_within_the_limit_and_follow_the_seed() -> None:
+    drawn = []
+    for seed in (1, 1, 2):
+        keras.utils.set_random_seed(seed)
+        drawn.append(array(uniform_rows(0.5)((2050, 30), "float32")))
+    first, again, other = drawn
+    assert first.shape == (2050, 30) and first.dtype == np.float32
+    np.testing.assert_array_equal(first, again)
+    assert not np.any(np.all(first == other, axis=1))
+    assert len(np.unique(first, axis=0)) == 2050
+    counts = np.histogram(first, bins=10, range=(-0.5, 0.5))[0]
+    assert counts.sum() == first.size and np.abs(counts / first.size - 0.1).max() < 0.006
