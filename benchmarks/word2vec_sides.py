@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import resource
 import sys
 import time
@@ -66,7 +67,7 @@ def kpt(settings: Settings) -> dict[str, Any]:
     from kpt.objectives import Word2Vec
     from kpt.training import WarmupDecay
 
-    keras.utils.set_random_seed(settings["seed"])
+    random.seed(settings["seed"])  # that of Keras imports TensorFlow, whose memory is not that of the training
     store = TokenStore.open(Path(settings["folder"]) / "store", verify=False)
     shape = {**SHAPES[settings["architecture"]], **settings.get("shape", {})}
     rows, rate = shape.pop("rows"), shape.pop("learning_rate", settings["learning_rate"])
@@ -93,7 +94,7 @@ def kpt(settings: Settings) -> dict[str, Any]:
         "compile_seconds": watch.compiled,
         "loss": float(history.history["loss"][-1]),
         "tables_mb": 2 * 4 * model.vocabulary_size * model.width / 1e6,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
         **(scores(settings, list(store.vocabulary.tokens[1:]), model.vectors[1:]) if settings.get("data") else {}),
     }
 
