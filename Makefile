@@ -39,6 +39,8 @@ bench: .venv/bench.stamp
 	$(BIN)/python -m benchmarks.data
 	$(BIN)/python -m benchmarks.pretraining
 	$(BIN)/python -m benchmarks.nanogpt
+	$(BIN)/python -m benchmarks.generation
+	$(BIN)/python -m benchmarks.word2vec
 
 clean:
 	rm -rf .venv demo

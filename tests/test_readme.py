@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import re
 import shlex
 from pathlib import Path
@@ -54,7 +55,7 @@ def test_all_examples_are_named_in_their_order() -> None:
 
 def test_the_benchmarks_take_these_options() -> None:
     calls = commands("python -m ") + commands("KERAS_BACKEND=jax python -m ")
-    assert len(calls) == 5
+    assert len(calls) == 6
     for module, *words in calls:
         source = (ROOT / Path(*module.split("."))).with_suffix(".py").read_text(encoding="utf-8")
         assert all(f'"{word}"' in source for word in words if word.startswith("--")), module
@@ -81,9 +82,13 @@ def test_the_command_line_from_text_to_an_answer(
     verbs = commands("kpt ")
     assert [words[0] for words in verbs] == [
         *("tokenizer", "prepare", "pretrain", "pretrain", "export"),
-        *("tokenizer", "prepare", "pretrain", "generate", "export"),
+        *("tokenizer", "prepare", "pretrain", "evaluate", "generate", "export", "export"),
         *("tokenizer", "prepare", "pretrain"),
+        *("finetune", "evaluate"),
     ]
+    for name in ("train", "validation", "test"):
+        texts = [{"text": f"the {animal} saw the ball", "label": animal < "d"} for animal in ("cat", "dog") * 4]
+        (tmp_path / f"{name}.jsonl").write_text("".join(f"{json.dumps(text)}\n" for text in texts), encoding="utf-8")
     for words in verbs:
         tiny = [TINY.get(word, word) for word in words]
         small = TINY_TRAINING if words[0] == "pretrain" and words[1] != "word2vec" else ()
