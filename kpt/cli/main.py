@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 import kpt
@@ -32,6 +33,15 @@ class Parser(argparse.ArgumentParser):
         message = message.removeprefix("argument ")
         self.exit(WRONG_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse what is not known here, where the options it may have meant are known too."""
+        found, left = super().parse_known_args(args, namespace)
+        if left:
+            meant = {word: get_close_matches(word.partition("=")[0], self._option_string_actions, n=1) for word in left}
+            hints = [f"{word} (did you mean {close[0]}?)" if close else word for word, close in meant.items()]
+            self.error(f"unrecognized arguments: {' '.join(hints)}")
+        return found, left
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb.
@@ -46,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = build_parser().parse_args(argv)
     except SystemExit as leaving:  # argparse leaves on --help, --version and on a wrong call
         return int(leaving.code or 0)
-    prog = f"kpt {arguments.verb}"
+    prog = arguments.prog
     try:
         with Output(as_json=arguments.json) as output:
             output.results(arguments.run(arguments, output))
@@ -82,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
             group.add_argument(
                 "--json", action="store_true", help="print the results as one JSON object on standard output"
             )
+            each.set_defaults(prog=each.prog)
             group.add_argument("--traceback", action="store_true", help="show where in the code an error came from")
     return parser
 

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = ["Output"]
+
+#: Characters that nested results may take beside their name.
+LINE = 80
 
 
 class Output:
@@ -87,10 +90,33 @@ class Output:
             self._restore.close()
             print(text, flush=True)
             return
-        width = max((len(name) for name in results), default=0)
-        for name, value in results.items():
-            print(f"{name:<{width}}  {readable(value)}")
+        for line in table(results):
+            print(line)
         sys.stdout.flush()
+
+
+def table(results: Mapping[str, Any]) -> Iterator[str]:
+    r"""Names and values, aligned; what is too long or too deep for a line of its own goes below its name, indented.
+
+    Example:
+        >>> print(*table({"steps": 3, "dog": {"nearest": [["cat", 0.5], ["cow", 0.25]]}}), sep="\n")
+        steps  3
+        dog
+          nearest
+            cat, 0.5
+            cow, 0.25
+    """
+    width = max((len(name) for name in results), default=0)
+    for name, value in results.items():
+        nested = isinstance(value, Mapping | list | tuple)
+        parts = list(value.values() if isinstance(value, Mapping) else value) if nested else []
+        deep = any(isinstance(part, Mapping | list | tuple) for part in parts)
+        if not deep and (not parts or len(readable(value)) <= LINE):
+            yield f"{name:<{width}}  {readable(value)}"
+            continue
+        yield name
+        below = table(value) if isinstance(value, Mapping) else map(readable, value)
+        yield from (f"  {line}" for line in below)
 
 
 def readable(value: Any) -> str:

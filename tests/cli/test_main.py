@@ -34,6 +34,7 @@ def test_help_names_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     verbs = ("demo", "tokenizer", "prepare", "pretrain", "evaluate", "generate", "export")
     assert all(f"\n    {verb} " in text for verb in verbs)
     models = [["pretrain", model] for model in ("bert", "gpt", "word2vec")]
+    models += [["finetune", task] for task in ("classify", "regress")]
     for called in [*([verb] for verb in verbs if verb != "pretrain"), *models]:
         assert command.main([*called, "--help"]) == 0
         words = capsys.readouterr().out
@@ -58,6 +59,14 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (
             ["pretrain", "bert", "--data", "store", "--out", "run", "--steps", "0"],
             "kpt pretrain bert: --steps: '0' is not a whole number from 1 up; see kpt pretrain bert --help",
+        ),
+        (
+            ["prepare", "--tokenizer", "t", "--out", "o", "a.txt", "--worker-s=1", "--zzz"],
+            "kpt prepare: unrecognized arguments: --worker-s=1 (did you mean --workers?) --zzz; see kpt prepare",
+        ),
+        (
+            ["--jsno", "prepare", "--tokenizer", "t", "--out", "o", "a.txt"],
+            "kpt: unrecognized arguments: --jsno; see kpt",
         ),
         (["pretrain", "gpt9", "--steps", "1"], "kpt pretrain: objective: invalid choice: 'gpt9'"),
     ],

@@ -14,6 +14,16 @@ def test_results_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "steps         3,000\nmlm_accuracy  0.1235\n"
 
 
+def test_what_is_long_or_deep_goes_below_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    scores = {f"score_{number}": 0.5 for number in range(9)}
+    with Output() as output:
+        output.results({"test": {"texts": 40, "scores": scores}, "short": {"a": 1}, "confusion": [[26, 0], [14, 0]]})
+    assert capsys.readouterr().out.splitlines() == [
+        *("test", "  texts   40", "  scores", *(f"    score_{number}  0.5" for number in range(9))),
+        *("short      a 1", "confusion", "  26, 0", "  14, 0"),
+    ]
+
+
 def test_words_go_to_standard_output_without_json(capfd: pytest.CaptureFixture[str]) -> None:
     with Output() as output:
         output.heading("First")
