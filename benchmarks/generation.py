@@ -113,7 +113,7 @@ def with_ratios(run: dict[str, Any], peers: dict[str, float]) -> dict[str, Any]:
     """Add how many times as fast as the better peer each side of kpt is."""
     peer = max(peers, key=lambda name: peers[name])
     ratios = {
-        name: round(value / peers[peer], 2)
+        name: float(f"{value / peers[peer]:.3g}")
         for name, value in run["tokens_per_second"].items()
         if name.startswith("kpt")
     }

@@ -172,7 +172,7 @@ class DemoWord2Vec(DemoModel):
 
     def settings_of(self, arguments: argparse.Namespace) -> Any:
         """Return the settings of the training."""
-        from kpt.training.word2vec import Word2VecSettings
+        from kpt.training.word2vec_settings import Word2VecSettings
 
         for name in ("size", "steps"):
             if getattr(arguments, name) is not None:

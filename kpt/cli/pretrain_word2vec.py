@@ -31,20 +31,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_out_argument(parser, "the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in that folder, if it was begun")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="RUN",
+        help="go on with the model of another run on this store, which may have more words, "
+        "see kpt tokenizer --extend; what the model is, is that run's",
+    )
     add_backend_argument(parser)
     group = parser.add_argument_group("model")
     group.add_argument(
         "--architecture",
         choices=("skip-gram", "cbow"),
-        default="skip-gram",
         help="what is predicted: the words around one, or one from those around it (default: skip-gram)",
     )
-    group.add_argument("--width", type=positive_integer, default=100, metavar="N", help="of a vector (default: 100)")
+    group.add_argument("--width", type=positive_integer, metavar="N", help="of a vector (default: 100)")
+    group.add_argument("--window", type=positive_integer, metavar="N", help="words on either side at most (default: 5)")
     group.add_argument(
-        "--window", type=positive_integer, default=5, metavar="N", help="words on either side at most (default: 5)"
-    )
-    group.add_argument(
-        "--negatives", type=positive_integer, default=5, metavar="N", help="words of noise for each pair (default: 5)"
+        "--negatives", type=positive_integer, metavar="N", help="words of noise for each pair (default: 5)"
     )
     group = parser.add_argument_group("training")
     group.add_argument(
@@ -75,13 +80,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Train and report."""
     load_backend(arguments.backend)
-    from kpt.training.word2vec import Word2VecSettings, pretrain_word2vec
+    from kpt.training.run_folder import RunFolder
+    from kpt.training.word2vec import MODEL, pretrain_word2vec
+    from kpt.training.word2vec_settings import Word2VecSettings
 
+    old = {} if arguments.source is None else RunFolder(arguments.source).config.get("model", {})
+    given = {name: getattr(arguments, name) for name in MODEL if getattr(arguments, name) is not None}
     settings = Word2VecSettings(
-        architecture=arguments.architecture,
-        width=arguments.width,
-        window=arguments.window,
-        negatives=arguments.negatives,
+        **{name: old[name] for name in MODEL if name in old} | given,
         sample=arguments.sample,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
@@ -95,6 +101,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         arguments.data,
         arguments.out,
         settings,
+        source=arguments.source,
         resume=arguments.resume,
         overwrite=arguments.overwrite,
         progress=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpt.cli.arguments import (
@@ -29,6 +30,7 @@ OPTIONS = {
     "minimum_frequency": ("wordpiece", "bpe", "characters", "words"),
     "keep_case": ("wordpiece", "words"),
     "word_pattern": ("words",),
+    "extend": ("words",),
     "algorithm": ("sentencepiece",),
     "character_coverage": ("sentencepiece",),
     "end_token": ("characters",),
@@ -69,6 +71,12 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         "--word-pattern",
         metavar="REGEX",
         help="words: what a word is, such as '[A-Za-z]+' (default: what stands between white space)",
+    )
+    parser.add_argument(
+        "--extend",
+        type=Path,
+        metavar="DIR",
+        help="words: add the frequent new words of the text to those of the tokenizer in that folder",
     )
     parser.add_argument("--algorithm", choices=("unigram", "bpe"), help="sentencepiece: of which (default: unigram)")
     parser.add_argument(
@@ -118,7 +126,13 @@ def options_of(arguments: argparse.Namespace) -> dict[str, Any]:
         if arguments.kind not in OPTIONS[name]:
             flag = f"--{name.replace('_', '-')}"
             raise InputError(f"{flag} is for --kind {' or '.join(OPTIONS[name])}, not {arguments.kind}; leave it out")
-    if arguments.kind in OPTIONS["keep_case"]:
+    if "extend" in given:
+        for name in ("keep_case", "word_pattern"):
+            if name in given:
+                raise InputError(
+                    f"--{name.replace('_', '-')} is that of the tokenizer that --extend names; leave it out"
+                )
+    elif arguments.kind in OPTIONS["keep_case"]:
         given["lowercase"] = not given.pop("keep_case", False)
     if arguments.kind in OPTIONS["vocabulary_size"] and arguments.kind != "words":
         given.setdefault("vocabulary_size", 8000)
@@ -137,6 +151,11 @@ def train(
         return text.BytePairTokenizer.train(corpus, progress=progress, **options)
     if kind == "sentencepiece":
         return text.SentencePieceTokenizer.train(corpus, **options)
+    if kind == "words" and (folder := options.pop("extend", None)) is not None:
+        old = text.load_tokenizer(folder)
+        if not isinstance(old, text.WordTokenizer):
+            raise InputError(f"the tokenizer {folder} is not one of words; give one made with --kind words")
+        return old.extend(corpus, **options)
     if kind == "words":
         return text.WordTokenizer.train(corpus, **options)
     return text.CharacterTokenizer.train(corpus, **options)

@@ -27,7 +27,7 @@ STANDARD_LIBRARY = "python"
 #: What kpt requires, for a source tree that was not installed.
 _REQUIRED = (
     *("keras", "keras-nlp", "tensorflow", "tensorflow-text", "numpy", "tokenizers", "sentencepiece", "protobuf"),
-    *("sentencex", "rich", "jinja2", "matplotlib", "safetensors", "tensorboardx"),
+    *("sentencex", "rich", "jinja2", "matplotlib", "safetensors", "ml-dtypes", "tensorboardx"),
 )
 _TESTS = frozenset({"test", "tests", "testing", "idle_test"})
 _OTHERS_CODE = frozenset(

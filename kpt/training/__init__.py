@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from kpt.training.run_folder import Checkpoints, RunFolder
     from kpt.training.schedule import WarmupDecay
     from kpt.training.sources import Loaded, load, open_source
-    from kpt.training.word2vec import Word2VecSettings, pretrain_word2vec
+    from kpt.training.word2vec import pretrain_word2vec
+    from kpt.training.word2vec_settings import Word2VecSettings
 
 __all__ = [
     "BertSettings",
@@ -78,7 +79,7 @@ __getattr__, __dir__ = lazy_names(
         "RunFolder": "kpt.training.run_folder",
         "TrainingProgress": "kpt.training.progress",
         "WarmupDecay": "kpt.training.schedule",
-        "Word2VecSettings": "kpt.training.word2vec",
+        "Word2VecSettings": "kpt.training.word2vec_settings",
         "adamw": "kpt.training.optimizers",
         "bert_optimizer": "kpt.training.optimizers",
         "decoder_optimizer": "kpt.training.optimizers",

@@ -17,12 +17,13 @@ from kpt.files import atomic_file
 from kpt.training.metrics_log import read_metrics
 from kpt.training.progress import clock
 from kpt.training.report_figures import Curve, curves_svg
+from kpt.training.report_map import map_svg
 from kpt.training.report_samples import sample_view
 
 __all__ = ["write_report"]
 
 TITLES = {"masked_lm": "Masked tokens", "next_sentence": "Next sentence", "causal_lm": "Next token"}
-SOURCES = ("metrics.jsonl", "config.json", "results.json", "samples.json")
+SOURCES = ("metrics.jsonl", "config.json", "results.json", "samples.json", "map.json")
 
 LEGEND = (
     "Over the training steps. Thin lines are means between two records, strong ones their smoothed course; "
@@ -37,9 +38,9 @@ def write_report(run_folder: str | os.PathLike[str], *, title: str | None = None
 
     Args:
         run_folder: a folder with `metrics.jsonl` and, where they are there already, `config.json` (the settings),
-            `results.json` (what came out, and under `baselines` what needs no model) and `samples.json` (see
+            `results.json` (what came out, and under `baselines` what needs no model), `samples.json` (see
             `kpt.training.samples.masked_samples`; or texts, each a `prompt` and the `text` that the model goes on
-            with).
+            with) and `map.json` (see `kpt.training.report_map.word_map`).
         title: the headline; by default what the configuration says was trained.
 
     Returns:
@@ -57,6 +58,7 @@ def write_report(run_folder: str | os.PathLike[str], *, title: str | None = None
     )
     page = environment.get_template("report_template.html").render(
         view(records, config, results, samples, name=folder.resolve().name, title=title)
+        | {"word_map": _word_map(read_json(folder / "map.json", {}))}
         | {"sources": ", ".join(name for name in SOURCES if (folder / name).exists())}
     )
     path = folder / "report.html"
@@ -101,6 +103,17 @@ def view(
         "history": _history(held_out, objectives),
         "version": kpt.__version__,
     }
+
+
+def _word_map(placed: Mapping[str, Any]) -> dict[str, Any] | None:
+    if not placed:
+        return None
+    words = (
+        f"The {len(placed['words']):,} most frequent words in the two directions in which their vectors differ most, "
+        f"with {percent(placed['share'])} of the variance. A dot is a word for which there was no room. Words that "
+        "are near in all dimensions are near here; the other way round not always."
+    )
+    return {"words": words, "svg": Markup(map_svg(placed))}
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-__all__ = ["Curve", "curves_svg", "smooth", "thinned"]
+__all__ = ["Curve", "curves_svg", "page_svg", "smooth", "thinned"]
 
 # More points than this a curve of a figure has not: smoothing takes time and memory that grow with their square.
 MOST_POINTS = 600
@@ -147,7 +147,7 @@ def curves_svg(
             _draw_baseline(axes, *baseline)
         _finish(axes, form, from_zero, last_step)
         _label_ends(axes, ends)
-        return _page_svg(figure, title)
+        return page_svg(figure, title)
 
 
 def _draw(axes: Axes, curve: Curve, form: Callable[[float], str]) -> tuple[float, str, str] | None:
@@ -217,7 +217,7 @@ def _label_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
         )
 
 
-def _page_svg(figure: Figure, title: str) -> str:
+def page_svg(figure: Figure, title: str) -> str:
     """Turn a figure into an element for a page: no prolog, no metadata, no identifiers, colours by name."""
     stream = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": title}):

@@ -70,8 +70,8 @@ def test_refusals(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
         assert err.startswith("kpt evaluate: ") and err.count("\n") == 1
         return err
 
-    assert "neither a run folder nor a file" in refused("missing", "simlex.txt")
-    assert "neither a run folder nor a file" in refused(".", "simlex.txt")
+    assert "neither a run folder, nor a Hugging Face folder, nor a file" in refused("missing", "simlex.txt")
+    assert "neither a run folder, nor a Hugging Face folder, nor a file" in refused(".", "simlex.txt")
     assert "missing.txt is missing" in refused("run", "simlex.txt", "missing.txt")
     (folder / "run" / "vectors.safetensors").unlink()
     assert "has no vectors yet" in refused("run", "simlex.txt")

@@ -32,7 +32,7 @@ def test_tune_then_evaluate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     def refused(*words: str) -> str:
         assert main(["finetune", "classify", *words]) == 2
         err = capfd.readouterr().err
-        assert err.startswith("kpt finetune: ") and err.count("\n") == 1
+        assert err.startswith("kpt finetune classify: ") and err.count("\n") == 1
         return err
 
     source = ["--from", str(run.path)]
@@ -42,7 +42,7 @@ def test_tune_then_evaluate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     assert "comes together with --size" in refused(*source, "--size", "tiny", *files)
     assert "needs both --size NAME and --tokenizer" in refused("--size", "tiny", *files)
     assert "line 1: no field 'stars' (fields: 'text'," in refused(*source, *files, "--label-field", "stars")
-    assert "is no run folder" in refused("--from", str(tmp_path), *files)
+    assert "has no config.json; give a run folder" in refused("--from", str(tmp_path), *files)
     missing = [*source, *files]
     missing[missing.index(str(train))] = str(tmp_path / "missing.jsonl")
     assert "missing.jsonl does not exist" in refused(*missing)

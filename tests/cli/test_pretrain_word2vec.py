@@ -60,7 +60,7 @@ def test_the_arguments_become_settings(tmp_path: Path, monkeypatch: pytest.Monke
         learning_rate=1e-2,
         seed=5,
     )
-    assert options == {"resume": False, "overwrite": False, "progress": True}
+    assert options == {"source": None, "resume": False, "overwrite": False, "progress": True}
     call("--data", "store", "--out", tmp_path / "other")
     assert calls[1][0][2] == Word2VecSettings()
 

@@ -101,6 +101,17 @@ def test_whole_words(words: list[str], expected: tuple[str, ...], text: Path, tm
     assert WordTokenizer.load(out).vocabulary.tokens == ("[UNK]", *tokens[:2])
 
 
+def test_words_are_added_to_those_of_a_tokenizer(tmp_path: Path) -> None:
+    for name, words in (("old", "b b a"), ("new", "c a d d")):
+        (tmp_path / f"{name}.txt").write_text(f"{words}\n" * 5, encoding="utf-8")
+    call = ["tokenizer", "--kind", "words", "--out"]
+    assert main([*call, str(tmp_path / "old"), str(tmp_path / "old.txt")]) == 0
+    old = load_tokenizer(tmp_path / "old").vocabulary.tokens
+    more = [str(tmp_path / "more"), "--extend", str(tmp_path / "old"), "--vocabulary-size", str(len(old) + 1)]
+    assert main([*call, *more, str(tmp_path / "new.txt")]) == 0
+    assert load_tokenizer(tmp_path / "more").vocabulary.tokens == (*old, "d")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -110,6 +121,12 @@ def test_whole_words(words: list[str], expected: tuple[str, ...], text: Path, tm
         (["--kind", "sentencepiece", "--minimum-frequency", "3"], "or characters or words, not sentencepiece"),
         (["--kind", "sentencepiece", "--character-coverage", "2"], "character_coverage is 2.0"),
         (["--end-token"], "--end-token is for --kind characters, not wordpiece"),
+        (["--extend", "x"], "--extend is for --kind words, not wordpiece"),
+        (
+            ["--kind", "words", "--extend", "x", "--keep-case"],
+            "--keep-case is that of the tokenizer that --extend names",
+        ),
+        (["--kind", "words", "--extend", "nowhere"], "nowhere"),
         (["--word-pattern", "[a-z]+"], "--word-pattern is for --kind words, not wordpiece"),
         (["--kind", "words", "--word-pattern", "["], "is no regular expression"),
         (["--kind", "letters"], "invalid choice: 'letters'"),

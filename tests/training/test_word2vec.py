@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 from kpt import InputError
-from kpt.data import TokenStore
+from kpt.data import TokenStore, prepare
+from kpt.text import WordTokenizer
 from kpt.training.metrics_log import read_metrics
+from kpt.training.report_map import word_map
 from kpt.training.run_folder import RunFolder
-from kpt.training.word2vec import Word2VecSettings, plan, pretrain_word2vec, run_vectors
+from kpt.training.word2vec import plan, pretrain_word2vec, run_vectors
+from kpt.training.word2vec_settings import Word2VecSettings
 from kpt.vectors import WordVectors
 from tests.training.small_store import small_store
 from tests.training.word_store import word_store
@@ -62,6 +65,8 @@ def test_a_run_leaves_vectors_and_a_report(store: TokenStore, run: tuple[Path, d
     assert vectors.counts is not None and vectors.counts.tolist() == store.counts()[1:].tolist()
     np.testing.assert_array_equal(vectors.vectors, folder.load(compile=False).vectors[1:])
     assert run_vectors(folder).words == vectors.words
+    assert json.loads((folder.path / "map.json").read_text()) == word_map(vectors)
+    assert "Map of the words" in (folder.path / "report.html").read_text(encoding="utf-8")
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "word2vec pre-training" in page and "Loss, nats" in page
     assert json.loads((out / "results.json").read_text(encoding="utf-8"))["words"] == results["words"]
@@ -124,24 +129,28 @@ def test_steps_are_a_multiple_of_those_executed_together(steps: int, expected: t
     assert plan(steps) == expected
 
 
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        ({"architecture": "skipgram"}, "did you mean skip-gram"),
-        ({"width": 0}, "width is 0; give 1 or more"),
-        ({"negatives": 0}, "negatives is 0"),
-        ({"sample": -1.0}, "sample is -1.0"),
-        ({"sample": float("nan")}, "sample is nan"),
-        ({"length": 100}, "length is 100; give a multiple of 16"),
-        ({"length": 32, "architecture": "cbow"}, "length is 32; give a multiple of 64"),
-        ({"window": 20}, "window is 20; give 16 or less for skip-gram"),
-        ({"learning_rate": 0.0}, "learning_rate is 0.0"),
-        ({"seed": -1}, "seed is -1"),
-    ],
-)
-def test_wrong_settings(values: dict[str, Any], words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        Word2VecSettings(**values)
+def test_a_run_goes_on_with_new_words(store: TokenStore, run: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    old, tokenizer = RunFolder(run[0]).load(compile=False), RunFolder(run[0]).tokenizer
+    assert isinstance(tokenizer, WordTokenizer)
+    sentences = ["0-0 new-1 0-2 new-2"] * 300
+    more = prepare(sentences, tokenizer.extend(sentences), tmp_path / "store", split=str.splitlines, progress=False)
+    # So low a rate that the rows stay where they begin.
+    settings = Word2VecSettings(**SMALL | {"epochs": 1, "learning_rate": 1e-9})
+    results = pretrain_word2vec(more.folder, tmp_path / "more", settings, source=run[0])
+    assert results["vocabulary_size"] == store.vocabulary.size + 2
+    went_on = RunFolder(tmp_path / "more")
+    assert went_on.config["model"]["from"] == str(run[0])
+    vectors, before = went_on.load(compile=False).vectors, old.vectors
+    np.testing.assert_allclose(vectors[: len(before)], before, atol=1e-5)
+    assert len(vectors) == len(before) + 2 and (vectors[len(before) :] != 0).any(axis=1).all()
+    assert pretrain_word2vec(more.folder, tmp_path / "more", settings, resume=True)["steps"] == results["steps"]
+
+    with pytest.raises(InputError, match="not 8; give the same, or train a new model"):
+        wrong = Word2VecSettings(**SMALL | {"width": 8})
+        pretrain_word2vec(more.folder, tmp_path / "other", wrong, source=run[0])
+    others = prepare(["a b a b"], WordTokenizer.train(["a b"] * 5), tmp_path / "others", progress=False)
+    with pytest.raises(InputError, match="made by: kpt tokenizer --kind words --extend"):
+        pretrain_word2vec(others.folder, tmp_path / "other", settings, source=run[0])
 
 
 def test_other_runs_have_no_vectors(store: TokenStore, tmp_path: Path) -> None:
