@@ -2,7 +2,8 @@
 
 `kpt demo` leaves a copy of this file as `query.py`. It needs tensorflow, tensorflow_text and the SavedModel alone; it
 prints a JSON object for each text: of BERT the guesses for each [MASK], or for a pair of texts ("first ||| second")
-whether one follows the other; of GPT how the text goes on; of word2vec the words nearest to a word.
+whether one follows the other; of GPT how the text goes on; of word2vec the words nearest to a word; of a classifier
+or a regressor what it tells of a text or a pair.
 """
 
 from __future__ import annotations
@@ -53,6 +54,22 @@ def generate(signatures: dict[str, Any], text: str) -> dict[str, Any]:
     return {"text": text, "continuation": served["texts"].numpy()[0].decode()}
 
 
+def tell(signatures: dict[str, Any], text: str) -> dict[str, Any]:
+    """Return the probability of each label of a text or a pair, the most probable first; or its number."""
+    import tensorflow as tf
+
+    first, separator, second = text.partition(" ||| ")
+    if separator:
+        served = signatures["pairs"](first=tf.constant([first]), second=tf.constant([second]))
+    else:
+        served = signatures["serving_default"](texts=tf.constant([text]))
+    if "numbers" in served:
+        return {"text": text, "number": round(float(served["numbers"].numpy()[0]), 4)}
+    chances = zip(served["classes"].numpy()[0], served["probabilities"].numpy()[0], strict=True)
+    labels = {label.decode(): round(float(chance), 4) for label, chance in chances}
+    return {"text": text, "labels": dict(sorted(labels.items(), key=lambda each: -each[1]))}
+
+
 def nearest(signatures: dict[str, Any], word: str) -> dict[str, Any]:
     """Return the words nearest to a word, the most similar first; none for a word that the model does not know."""
     import tensorflow as tf
@@ -69,6 +86,8 @@ def answer(signatures: dict[str, Any], text: str) -> dict[str, Any]:
     """Answer a text with what the model serves."""
     if "nearest" in signatures:
         return nearest(signatures, text)
+    if "classify" in signatures or "regress" in signatures:
+        return tell(signatures, text)
     if "score" in signatures:
         return generate(signatures, text)
     first, separator, second = text.partition(" ||| ")

@@ -10,7 +10,7 @@ from kpt.data.pairs import SentencePairs
 from kpt.data.prepare import prepare
 from kpt.data.segments import Segments
 from kpt.data.store import TokenStore
-from kpt.data.text_sequences import EncodedTexts, encode_texts, sequence_marks
+from kpt.data.text_sequences import EncodedTexts, Marks, encode_texts, sequence_marks
 from kpt.data.windows import Windows
 from kpt.lazy import lazy_names
 
@@ -24,6 +24,7 @@ __all__ = [
     "LabelledBatches",
     "LabelledExamples",
     "LabelledTexts",
+    "Marks",
     "PackedSequences",
     "Segments",
     "SentencePairs",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import kpt
+from kpt.data import sequence_marks
 from kpt.errors import InputError
 from kpt.export.versions import version_folder
 from kpt.files import atomic_folder, check_writable_folder, write_json
@@ -15,6 +16,7 @@ from kpt.text import BytePairTokenizer, CharacterTokenizer
 
 if TYPE_CHECKING:
     from kpt.objectives import Pretrainer
+    from kpt.tasks import TaskModel
     from kpt.text import Tokenizer
 
 __all__ = ["generates", "saved_model"]
@@ -27,7 +29,7 @@ WITHOUT_TEXT = (BytePairTokenizer, CharacterTokenizer)
 
 
 def saved_model(
-    pretrainer: Pretrainer,
+    pretrainer: Pretrainer | TaskModel,
     tokenizer: Tokenizer,
     folder: str | os.PathLike[str],
     *,
@@ -71,13 +73,15 @@ def saved_model(
     An input out of its range is an InvalidArgumentError that says so, and so is a text over the length: nothing is cut,
     as that would change what is asked.
 
+    The signatures of a `kpt.Classifier` and a `kpt.Regressor` are those of `kpt.export.task_signatures`.
+
     Args:
         pretrainer: the model, or an encoder without objectives, whose `serving_default` alone is exported.
         tokenizer: the tokenizer that it was trained with.
         folder: the model's folder, such as `saved_models/bert`; made if it is missing.
         length: tokens of a sequence at most, special tokens included, and prompt and text together; by default the
-            model's maximum length.
-        top_k: guesses for each mask; a model with `CausalLM` makes none.
+            model's maximum length, and of a tuned model its `length`.
+        top_k: guesses for each mask; a model without `MaskedLM` makes none.
         version: number of the version; by default 1 more than the highest.
 
     Returns:
@@ -91,9 +95,16 @@ def saved_model(
         >>> kpt.export.saved_model(pretrainer, tokenizer, "saved_models/bert")  # doctest: +SKIP
         PosixPath('saved_models/bert/1')
     """
+    from kpt.tasks import TaskModel
+
     causal = generates(pretrainer)
     backbone: Any = getattr(pretrainer, "backbone", pretrainer)
-    length = check_length(backbone, length, SHORTEST_CAUSAL if causal else SHORTEST)
+    if isinstance(pretrainer, TaskModel):
+        length = check_length(
+            backbone, pretrainer.length if length is None else length, sequence_marks(tokenizer.vocabulary).pair + 2
+        )
+    else:
+        length = check_length(backbone, length, SHORTEST_CAUSAL if causal else SHORTEST)
     if top_k < 1:
         raise InputError(f"top_k is {top_k}; give 1 or more guesses for a mask")
     vocabulary_size = backbone.vocabulary_size
@@ -122,6 +133,10 @@ def saved_model(
         from kpt.export.causal_signatures import ServedDecoder
 
         served, notes = ServedDecoder(pretrainer, tokenizer, length), {}
+    elif isinstance(pretrainer, TaskModel):
+        from kpt.export.task_signatures import ServedTask, set_method_names, task_notes
+
+        served, notes = ServedTask(pretrainer, tokenizer, length), task_notes(pretrainer)
     else:
         from kpt.export.encoder_signatures import ServedEncoder
 
@@ -129,6 +144,8 @@ def saved_model(
         notes = {"top_k": top_k, "mask": tokenizer.vocabulary.tokens[tokenizer.vocabulary.mask_id]}
     with atomic_folder(target) as temporary:
         tf.saved_model.save(served, os.fspath(temporary), signatures=served.functions)
+        if isinstance(pretrainer, TaskModel):
+            set_method_names(temporary, served.methods)
         (temporary / "assets.extra").mkdir()
         write_json(
             temporary / "assets.extra" / "kpt.json",
@@ -149,16 +166,10 @@ def generates(model: Any) -> bool:
     """Return whether a model is exported as one that generates text: one with the objective `CausalLM`.
 
     Args:
-        model: a `Pretrainer`, or a backbone without objectives.
-
-    Raises:
-        InputError: it is a tuned model, of which there is no SavedModel.
+        model: a `Pretrainer`, a tuned model, or a backbone without objectives.
     """
     from kpt.objectives import CausalLM
-    from kpt.tasks import TaskModel
 
-    if isinstance(model, TaskModel):
-        raise InputError(f"a {type(model).__name__} cannot be exported; export the pre-training, or use `predict`")
     return any(isinstance(objective, CausalLM) for objective in getattr(model, "objectives", ()))
 
 

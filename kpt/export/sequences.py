@@ -1,9 +1,13 @@
-"""Model inputs from ragged ids, in TensorFlow operations: [CLS] A [SEP] and [CLS] A [SEP] B [SEP]."""
+"""Model inputs from ragged ids, in TensorFlow operations: [CLS] A [SEP] and [CLS] A [SEP] B [SEP].
+
+A tokenizer without [CLS] and [SEP] has its end of a text in their places, or nothing, see `kpt.data.sequence_marks`.
+"""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
+from kpt.data import Marks, sequence_marks
 from kpt.text import Vocabulary
 
 __all__ = ["pair_sequences", "single_sequences", "truncated_sizes"]
@@ -15,13 +19,14 @@ def single_sequences(ids: tf.RaggedTensor, vocabulary: Vocabulary, length: int) 
     Args:
         ids: int32 [batch, None], without special tokens.
         vocabulary: the special ids.
-        length: most columns of the result, special tokens included, at least 2.
+        length: most columns of the result, special tokens included, at least as many as these.
 
     Returns:
         token_ids int32, segment_ids int32 (all 0) and padding_mask bool (True: token), [batch, columns] each.
     """
-    ids = ids[:, : length - 2]
-    batch = _padded([_column(vocabulary.cls_id, ids), ids, _column(vocabulary.sep_id, ids)], vocabulary)
+    marks = sequence_marks(vocabulary)
+    ids = ids[:, : length - marks.single]
+    batch = _padded([*_mark(marks.begin, ids), ids, *_mark(marks.separator, ids)], marks)
     return {**batch, "segment_ids": tf.zeros_like(batch["token_ids"])}
 
 
@@ -34,16 +39,17 @@ def pair_sequences(
         first: int32 [batch, None], without special tokens.
         second: likewise; as many rows.
         vocabulary: the special ids.
-        length: most columns of the result, special tokens included, at least 3.
+        length: most columns of the result, special tokens included, at least as many as these.
 
     Returns:
         token_ids int32, segment_ids int32 and padding_mask bool (True: token), [batch, columns] each.
     """
-    sizes = truncated_sizes(first.row_lengths(), second.row_lengths(), length - 3)
+    marks = sequence_marks(vocabulary)
+    sizes = truncated_sizes(first.row_lengths(), second.row_lengths(), length - marks.pair)
     first, second = _head(first, sizes[0]), _head(second, sizes[1])
-    sep = _column(vocabulary.sep_id, first)
-    batch = _padded([_column(vocabulary.cls_id, first), first, sep, second, sep], vocabulary)
-    after_first = tf.range(tf.shape(batch["token_ids"])[1], dtype=tf.int64) >= (sizes[0] + 2)[:, None]
+    separator = _mark(marks.separator, first)
+    batch = _padded([*_mark(marks.begin, first), first, *separator, second, *separator], marks)
+    after_first = tf.range(tf.shape(batch["token_ids"])[1], dtype=tf.int64) >= (sizes[0] + marks.single)[:, None]
     return {**batch, "segment_ids": tf.cast(after_first & batch["padding_mask"], tf.int32)}
 
 
@@ -77,14 +83,15 @@ def _head(ids: tf.RaggedTensor, sizes: tf.Tensor) -> tf.RaggedTensor:
     return tf.gather(ids.values, tf.ragged.range(starts, starts + sizes))
 
 
-def _column(token_id: int, ids: tf.RaggedTensor) -> tf.Tensor:
-    return tf.fill([ids.nrows(), 1], tf.constant(token_id, tf.int32))
+def _mark(token_id: int | None, ids: tf.RaggedTensor) -> list[tf.Tensor]:
+    """The column of a mark, if the tokenizer has it."""
+    return [] if token_id is None else [tf.fill([ids.nrows(), 1], tf.constant(token_id, tf.int32))]
 
 
-def _padded(parts: list[tf.RaggedTensor | tf.Tensor], vocabulary: Vocabulary) -> dict[str, tf.Tensor]:
+def _padded(parts: list[tf.RaggedTensor | tf.Tensor], marks: Marks) -> dict[str, tf.Tensor]:
     rows = tf.concat(parts, axis=1)
     sizes = rows.row_lengths()
-    token_ids = rows.to_tensor(vocabulary.pad_id)
+    token_ids = rows.to_tensor(marks.pad)
     # An empty batch has a column too: no layer divides by a length of zero.
     token_ids = tf.pad(token_ids, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(token_ids)[1])]])
     return {

@@ -56,6 +56,18 @@ def test_neighbours_of_a_word() -> None:
     assert demo_query.answer(served, "cat") == {"word": "cat", "neighbours": [["dog", 0.75]]}
 
 
+def test_labels_and_numbers() -> None:
+    def told(**texts: object) -> dict:
+        return {"classes": value([[b"neg", b"pos"]]), "probabilities": value([[0.25, 0.75]])}
+
+    served = {"serving_default": told, "pairs": told, "classify": None}
+    answer = demo_query.answer(served, "fine ||| good")
+    assert answer == {"text": "fine ||| good", "labels": {"pos": 0.75, "neg": 0.25}}
+    assert list(answer["labels"]) == ["pos", "neg"] and demo_query.answer(served, "fine")["text"] == "fine"
+    served = {"serving_default": lambda texts: {"numbers": value([2.5])}, "regress": None}
+    assert demo_query.answer(served, "fine") == {"text": "fine", "number": 2.5}
+
+
 def test_without_arguments() -> None:
     with pytest.raises(SystemExit, match=r"usage: query\.py SAVED_MODEL TEXT"):
         demo_query.main([])

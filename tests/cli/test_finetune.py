@@ -26,9 +26,6 @@ def test_tune_then_evaluate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     assert scores["validation"]["macro_f1"] == 1 and scores["validation"]["intervals"]["macro_f1"] == [1, 1]
     assert (scores["train"]["texts"], scores["validation"]["texts"]) == (20, 10)
 
-    assert main(["export", "--from", str(tmp_path / "tuned"), "--to", str(tmp_path / "served")]) == 2
-    assert "a Classifier cannot be exported" in capfd.readouterr().err
-
     def refused(*words: str) -> str:
         assert main(["finetune", "classify", *words]) == 2
         err = capfd.readouterr().err

@@ -13,8 +13,18 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401
 
 
-def inputs_of(signature: str, texts: list[str]) -> dict[str, list[str]]:
-    return {"first": texts, "second": texts[::-1]} if signature == "next_sentence" else {"texts": texts}
+def inputs_of(signature: str, texts: list[str]) -> dict[str, Any]:
+    pairs = {"first": texts, "second": texts[::-1]}
+    if signature.startswith(("classify", "regress")):  # a serialised tf.train.Example a text, or a pair of them
+        features = pairs if signature.endswith("_pairs") else {"text": texts}
+        rows = zip(*features.values(), strict=True)
+        return {"inputs": [example(dict(zip(features, row, strict=True))) for row in rows]}
+    return pairs if signature in ("next_sentence", "pairs") else {"texts": texts}
+
+
+def example(texts: dict[str, str]) -> bytes:
+    feature = {n: tf.train.Feature(bytes_list=tf.train.BytesList(value=[t.encode()])) for n, t in texts.items()}
+    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
 
 
 def by_function(folder: str, texts: list[str]) -> dict[str, Any]:
