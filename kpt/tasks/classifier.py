@@ -102,10 +102,30 @@ class Classifier(TaskModel):
         Returns:
             A name for each text, or a tuple of names where a text may have several.
         """
-        probabilities = self.probabilities(x, **options)
+        return self._labels_of(self.probabilities(x, **options))
+
+    def _labels_of(self, probabilities: np.ndarray) -> list[Any]:
         if self.multi_label:
             return [tuple(self.labels[i] for i in np.flatnonzero(row >= 0.5)) for row in probabilities]
         return [self.labels[i] for i in probabilities.argmax(axis=-1)]
+
+    def tell(self, x: Any, **options: Any) -> list[dict[str, Any]]:
+        """Return for each text `label` (or `labels`, where it may have several) as `classify`, and `probabilities`.
+
+        Args:
+            x: Strings, or pairs of them.
+            **options: Of `predict`.
+
+        Returns:
+            A dict for each text; `probabilities` has the probability of each label by its name.
+        """
+        probabilities = self.probabilities(x, **options)
+        told = []
+        for row, label in zip(probabilities, self._labels_of(probabilities), strict=True):
+            chances = {name: round(float(chance), 6) for name, chance in zip(self.labels, row, strict=True)}
+            found = {"labels": list(label)} if self.multi_label else {"label": label}
+            told.append({**found, "probabilities": chances})
+        return told
 
     def default_loss(self) -> keras.losses.Loss:
         """Return the cross-entropy from logits."""

@@ -25,7 +25,7 @@ class TaskModel(keras.Model):
     takes (`kpt.data.LabelledBatches`, dicts of arrays with `token_ids`, `segment_ids` and `padding_mask`), and also raw
     texts through the tokenizer: a list of strings, or of pairs of them, cut to `length` and batched by their lengths.
 
-    A subclass gives `outputs`, `targets`, `default_loss` and `default_metrics`.
+    A subclass gives `outputs`, `targets`, `tell`, `default_loss` and `default_metrics`.
 
     Args:
         backbone: A model such as `kpt.Encoder` or `kpt.Decoder`: it takes a dict of inputs, gives a dict of outputs and
@@ -91,6 +91,15 @@ class TaskModel(keras.Model):
 
         Args:
             labels: One for each text, as people write them, or an array that is returned as it is.
+        """
+        raise NotImplementedError
+
+    def tell(self, x: Any, **options: Any) -> list[dict[str, Any]]:
+        """Return what the model tells of each text, as plain values that JSON has.
+
+        Args:
+            x: Strings, or pairs of them.
+            **options: Of `predict`.
         """
         raise NotImplementedError
 

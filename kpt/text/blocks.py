@@ -96,6 +96,33 @@ def read_blocks(
                 yield text
 
 
+def stream_blocks(stream: BinaryIO, name: str, *, problems: Counter[str]) -> Iterator[str]:
+    r"""Yield the text of an open stream, such as standard input, as it comes, by the rules of this module but for gzip.
+
+    Args:
+        stream: What is read; with `read1` it need not wait for a whole block.
+        name: What an error calls it.
+        problems: Receives the counts ``invalid_utf8`` and ``nul``.
+
+    Raises:
+        InputError: It is not UTF-8 text.
+
+    Example:
+        >>> list(stream_blocks(io.BytesIO(b"one\r\ntwo"), "input", problems=Counter()))
+        ['one\ntwo']
+    """
+    newlines = io.IncrementalNewlineDecoder(None, translate=True)
+    read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+    pending, first, final = b"", True, False
+    while not final:
+        data = read(BLOCK_BYTES)
+        final = not data
+        text, pending = _decode(pending + (_check_beginning(data, Path(name)) if first else data), final, problems)
+        first = False
+        if text := newlines.decode(text, final):
+            yield text
+
+
 def read_beginning(path: Path) -> str:
     """Read the first block of a file, without counting its problems."""
     return next(read_blocks(path, problems=Counter()), "")

@@ -31,7 +31,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 def test_help_names_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--help"]) == 0
     text = capsys.readouterr().out
-    verbs = ("demo", "tokenizer", "prepare", "pretrain", "evaluate", "generate", "export")
+    verbs = ("demo", "tokenizer", "prepare", "pretrain", "evaluate", "predict", "generate", "export")
     assert all(f"\n    {verb} " in text for verb in verbs)
     models = [["pretrain", model] for model in ("bert", "gpt", "word2vec")]
     models += [["finetune", task] for task in ("classify", "regress")]

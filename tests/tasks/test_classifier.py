@@ -38,6 +38,8 @@ def test_raw_texts_are_learned_told_and_kept(tmp_path: Path) -> None:
     assert history["val_accuracy"][-1] == 1
     assert model.classify(TEXTS) == LABELS
     assert model.classify(["a great great end", "bad bad"]) == ["pos", "neg"]
+    told = model.tell(["bad bad"])[0]
+    assert told["label"] == "neg" and sum(told["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     loss, accuracy = model.evaluate(TEXTS, LABELS, verbose=0)
     assert accuracy == 1 and loss < 0.3 * history["loss"][0]
     model.save(tmp_path / "model.keras")
@@ -74,6 +76,8 @@ def test_several_labels_of_a_text() -> None:
     model.fit(TEXTS, labels, batch_size=10, epochs=30, verbose=0)
     assert model.classify(TEXTS) == [tuple(some) for some in labels]
     assert model.probabilities(["film"]).shape == (1, 3)
+    told = model.tell(TEXTS[:1])[0]
+    assert told["labels"] == labels[0] and list(told["probabilities"]) == ["film", "good", "bad"]
 
 
 def test_weights_count_in_the_loss() -> None:

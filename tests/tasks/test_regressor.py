@@ -21,6 +21,7 @@ def test_numbers_are_learned() -> None:
     history = model.fit(TEXTS, scores, batch_size=10, epochs=10, verbose=0).history
     assert history["mean_absolute_error"][-1] < 0.3 * history["mean_absolute_error"][0]
     np.testing.assert_allclose(model.predict(["a good end", "bad"], verbose=0), [4, 1], atol=0.8)
+    assert model.tell(["bad"]) == [{"number": pytest.approx(1, abs=0.8)}]
 
 
 def test_refusals() -> None:

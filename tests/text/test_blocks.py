@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 from collections import Counter
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from kpt import InputError
 from kpt.text import blocks
-from kpt.text.blocks import is_compressed, read_beginning, read_blocks
+from kpt.text.blocks import is_compressed, read_beginning, read_blocks, stream_blocks
 
 
 def read(path: Path, start: int = 0, end: int | None = None) -> tuple[str, dict[str, int]]:
@@ -91,3 +92,17 @@ def test_what_is_no_text_is_refused(file: Path, tmp_path: Path) -> None:
         read(damaged)
     with pytest.raises(InputError, match=r"cannot be read \(Is a directory\)"):
         read(tmp_path)
+
+
+def test_a_stream_follows_the_rules_of_files() -> None:
+    class Slow(io.BytesIO):
+        def read1(self, size: int | None = -1) -> bytes:
+            return super().read(3)
+
+    problems: Counter[str] = Counter()
+    content = b"\xef\xbb\xbfone\r\ncaf\xc3\xa9\x00\r\xff"
+    pieces = list(stream_blocks(Slow(content), "input", problems=problems))
+    assert "".join(pieces) == "one\ncaf\u00e9\n\ufffd" and len(pieces) > 3
+    assert problems == {"nul": 1, "invalid_utf8": 1}
+    with pytest.raises(InputError, match="input is UTF-16"):
+        list(stream_blocks(io.BytesIO("one".encode("utf-16")), "input", problems=problems))
