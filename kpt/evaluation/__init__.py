@@ -11,6 +11,7 @@ from kpt.evaluation.classification import (
 from kpt.evaluation.language_models import evaluate_causal_lm, evaluate_masked_lm
 from kpt.evaluation.ranks import pearson_correlation, spearman_correlation
 from kpt.evaluation.regression import regression_scores
+from kpt.evaluation.task_scores import evaluate_task
 from kpt.evaluation.word_pairs import WordPairScore, evaluate_word_pairs, read_word_pairs
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "evaluate_analogies",
     "evaluate_causal_lm",
     "evaluate_masked_lm",
+    "evaluate_task",
     "evaluate_word_pairs",
     "matthews_correlation",
     "multi_label_scores",

@@ -32,6 +32,7 @@ ARGUMENTS = {
     "05_go_on": "--steps 2",
     "06_export": "",
     "07_query": "",
+    "10_sentiment": "--count 80 --epochs 1",
 }
 ORDER = tuple(ARGUMENTS)
 #: The examples of other symbols than words, each by itself.
@@ -73,7 +74,7 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Flow:
 
 
 def test_every_example_is_run_here() -> None:
-    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == ["00_ten_lines", *ORDER, *SYMBOLS]
+    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == sorted(["00_ten_lines", *ORDER, *SYMBOLS])
 
 
 def test_ten_lines_from_text_to_a_served_model(tmp_path: Path) -> None:
@@ -155,6 +156,17 @@ def test_query_without_kpt_and_keras(flow: Flow) -> None:
     assert all(line.count("%") == 5 for line in lines[:2])
     assert all(re.search(r"-> follows: \d+%$", line) for line in lines[2:4])
     assert re.fullmatch(r"128 values a text; cosine of the two texts: -?[01]\.\d\d", lines[4])
+
+
+def test_sentiment(flow: Flow) -> None:
+    lines = flow.output("10_sentiment").splitlines()
+    assert lines[0] == "epoch 1 of 1 is the best; curves and errors: runs/sentiment/report.html"
+    assert re.fullmatch(r"8 test reviews: accuracy \S+% \(\S+% to \S+%\)", lines[1])
+    assert "('negative', 'positive') taken for each: [[" in lines[2]
+    assert len(lines) == 5 and all(re.search(r"\. -> (negative|positive) \d+%$", line) for line in lines[3:])
+    tuned = json.loads((flow.folder / "runs" / "sentiment" / "config.json").read_text(encoding="utf-8"))
+    assert (tuned["kind"], tuned["data"]["texts"]) == ("classifier", 64)
+    assert (flow.folder / "saved_models" / "sentiment" / "1" / "saved_model.pb").is_file()
 
 
 @pytest.mark.parametrize("name", SYMBOLS)
