@@ -231,10 +231,11 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         folder = options.run or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         note = folder / "pretraining.json"
-        if not note.is_file():
-            write_json(note, pretrained(data, folder, settings, options.precision))
-        result["pretraining"] = json.loads(note.read_text(encoding="utf-8"))
-        result["backend"] = os.environ.get("KERAS_BACKEND", "tensorflow")
+        if set(options.sides) != {"tf-idf"}:
+            if not note.is_file():
+                write_json(note, pretrained(data, folder, settings, options.precision))
+            result["pretraining"] = json.loads(note.read_text(encoding="utf-8"))
+            result["backend"] = os.environ.get("KERAS_BACKEND", "tensorflow")
 
         def keep(rows: list[dict[str, Any]]) -> None:
             write_json(options.out, result | {"rows": rows, "summary": summary(rows)})

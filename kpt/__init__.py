@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kpt.generation import generate
     from kpt.models import Decoder, Encoder
     from kpt.objectives import Pretrainer, Word2Vec
-    from kpt.tasks import Classifier, Regressor
+    from kpt.tasks import Classifier, Regressor, Tagger
     from kpt.text import (
         BytePairTokenizer,
         CharacterTokenizer,
@@ -55,6 +55,7 @@ __all__ = [
     "Pretrainer",
     "Regressor",
     "SentencePieceTokenizer",
+    "Tagger",
     "TokenStore",
     "Word2Vec",
     "WordPieceTokenizer",
@@ -105,6 +106,7 @@ __getattr__, __dir__ = lazy_names(
         "Pretrainer": "kpt.objectives",
         "Regressor": "kpt.tasks",
         "SentencePieceTokenizer": "kpt.text",
+        "Tagger": "kpt.tasks",
         "TokenStore": "kpt.data",
         "Word2Vec": "kpt.objectives",
         "WordPieceTokenizer": "kpt.text",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kpt.data.conll import TaggedWords, bio_tag_names, read_conll
 from kpt.data.labelled import LabelledTexts, label_ids, label_names, read_labelled
 from kpt.data.packed import PackedSequences
 from kpt.data.pairs import SentencePairs
@@ -28,12 +29,15 @@ __all__ = [
     "PackedSequences",
     "Segments",
     "SentencePairs",
+    "TaggedWords",
     "TokenStore",
     "Windows",
+    "bio_tag_names",
     "encode_texts",
     "label_ids",
     "label_names",
     "prepare",
+    "read_conll",
     "read_labelled",
     "sequence_marks",
 ]

@@ -81,6 +81,10 @@ class LabelledExamples:
                 parts.append(self.weights[chosen])
         return tuple(parts)
 
+    def widened(self, batch: Any, columns: int) -> Any:
+        """Return a batch with so many columns of padding more."""
+        return ({name: np.pad(value, ((0, 0), (0, columns))) for name, value in batch[0].items()}, *batch[1:])
+
     def _batches_of_epoch(self, batch_size: int, epoch: int) -> list[np.ndarray]:
         if self.shuffle:
             return bucketed_batches(self._totals, batch_size, self.seed, epoch)
@@ -115,5 +119,4 @@ class LabelledBatches(Batches):
         if self._in_epoch or index != 1:
             return batch
         first = super().__getitem__(0)[0]["token_ids"].shape[1]
-        wider = max(0, first + 1 - batch[0]["token_ids"].shape[1])
-        return ({name: np.pad(value, ((0, 0), (0, wider))) for name, value in batch[0].items()}, *batch[1:])
+        return self.maker.widened(batch, max(0, first + 1 - batch[0]["token_ids"].shape[1]))

@@ -1,7 +1,9 @@
 """Task models: a thin head on a backbone, trained on labelled texts."""
 
 from kpt.tasks.classifier import Classifier
+from kpt.tasks.entities import entities
 from kpt.tasks.regressor import Regressor
+from kpt.tasks.tagger import Tagger
 from kpt.tasks.task_model import TaskModel
 
-__all__ = ["Classifier", "Regressor", "TaskModel"]
+__all__ = ["Classifier", "Regressor", "Tagger", "TaskModel", "entities"]

@@ -32,7 +32,7 @@ class TaskModel(keras.Model):
             has `width`. Where nothing reads its layer `pooler`, that layer is frozen.
         outputs: Number of outputs of the head.
         pooling: What stands for a text: `"mean"` of its tokens' vectors, its `"first"` or `"last"` one, or `"pooled"`,
-            the backbone's own output of that name.
+            the backbone's own output of that name. None: each token stands for itself.
         dropout: Rate on the vector before the head.
         length: Tokens of a raw text at most, marks included; by default the backbone's `maximum_length`.
         tokenizer: For raw texts; it is not part of what `save` writes, and may be set later.
@@ -49,7 +49,7 @@ class TaskModel(keras.Model):
         self,
         backbone: keras.Model,
         outputs: int,
-        pooling: str = "mean",
+        pooling: str | None = "mean",
         dropout: float = 0.1,
         length: int | None = None,
         tokenizer: Any = None,
@@ -57,7 +57,8 @@ class TaskModel(keras.Model):
     ) -> None:
         policy = getattr(backbone, "encoder_policy", backbone.dtype_policy)
         super().__init__(**{"dtype": policy, **kwargs})
-        check_pooling(pooling, ("pooled",))
+        if pooling is not None:
+            check_pooling(pooling, ("pooled",))
         longest = getattr(backbone, "maximum_length", None)
         if length is not None and longest is not None and not 1 <= length <= longest:
             raise InputError(f"length is {length}; the positions of the model allow 1 to {longest}")
@@ -82,6 +83,8 @@ class TaskModel(keras.Model):
         outputs = self.backbone({name: inputs[name] for name in names}, training=training)
         if self.pooling == "pooled":
             vector = outputs["pooled"]
+        elif self.pooling is None:
+            vector = outputs["sequence"]
         else:
             vector = pool_sequence(outputs["sequence"], inputs["padding_mask"], self.pooling)
         return self.head(self.dropout(vector, training=training))

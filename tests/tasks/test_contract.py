@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kpt.tasks import Classifier, Regressor
+from kpt.tasks import Classifier, Regressor, Tagger
 from tests.batches import inputs_of, random_batch, tiny_decoder, tiny_encoder
 from tests.contract import CHECKS, Case, classes_of
 
@@ -23,6 +23,10 @@ CASES = {
         lambda **k: Regressor(tiny_encoder(pooler=False, **k), mean=2.0, deviation=0.5, pooling="first"),
         INPUTS,
         lambda made, tensors: made(tensors)[:, None],
+    ),
+    "Tagger": Case(
+        lambda **k: Tagger(tiny_encoder(pooler=False, **k), ["O", "B-x", "I-x"], dropout=0.3),
+        INPUTS,
     ),
 }
 
