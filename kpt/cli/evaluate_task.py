@@ -13,11 +13,11 @@ from kpt.errors import InputError
 __all__ = ["TASK_KINDS", "task_model"]
 
 #: Kinds of runs that `task_model` evaluates, as `config.json` has them.
-TASK_KINDS = ("classifier", "regressor")
+TASK_KINDS = ("classifier", "regressor", "tagger")
 
 
 def task_model(arguments: argparse.Namespace, output: Output, named: Callable[[Any], Any]) -> dict[str, Any]:
-    """Evaluate a classifier or a regressor on each file; its fields are those of the training.
+    """Evaluate a classifier, a regressor or a tagger on each file; its fields are those of the training.
 
     Args:
         arguments: `source` and `data`.

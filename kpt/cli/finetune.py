@@ -30,14 +30,12 @@ SETTINGS = (
     "length",
     "learning_rate",
     "dropout",
-    "pooling",
     "patience",
     "precision",
     "seed",
-    "text_field",
-    "pair_field",
-    "label_field",
 )
+#: What is handed on where a task has it.
+OWN_SETTINGS = ("multi_label", "pooling", "text_field", "pair_field", "label_field", "column", "repair_tags")
 
 
 def add_parser(verbs: Any) -> Sequence[argparse.ArgumentParser]:
@@ -69,25 +67,41 @@ def add_parser(verbs: Any) -> Sequence[argparse.ArgumentParser]:
         "--text-field sentence1 --label-field score --out tuned",
     )
     add_arguments(regress)
-    for parser in (classify, regress):
+    tag: argparse.ArgumentParser = tasks.add_parser(
+        "tag",
+        help="tags of words, such as names of people and places",
+        description="Fine-tune a model to tag words. The files are in columns, a word and its tag (O, B-TYPE, I-TYPE) "
+        "a line, with an empty line between sentences; an I-TYPE must continue a B-TYPE or an I-TYPE of its type.",
+        epilog="Example: kpt finetune tag --from run --train train.conll --validation dev.conll --out tuned",
+    )
+    add_arguments(tag, records=False)
+    tag.add_argument(
+        "--column", type=int, default=-1, metavar="N", help="of the tag; the word's is 0, -1 the last (default: -1)"
+    )
+    tag.add_argument(
+        "--repair-tags", action="store_true", help="let an I-TYPE that continues nothing begin an entity, and count it"
+    )
+    for parser in (classify, regress, tag):
         parser.set_defaults(run=run)
-    return classify, regress
+    return classify, regress, tag
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what all tasks have in common."""
+def add_arguments(parser: argparse.ArgumentParser, records: bool = True) -> None:
+    """Add what the tasks have in common; `records`: what those on records of texts have."""
     add_source_argument(parser, required=False)
-    parser.add_argument("--train", type=Path, nargs="+", required=True, metavar="FILE", help=".jsonl .csv .tsv, or .gz")
+    kinds = ".jsonl .csv .tsv, or .gz" if records else "in columns, or .gz"
+    parser.add_argument("--train", type=Path, nargs="+", required=True, metavar="FILE", help=kinds)
     parser.add_argument("--validation", type=Path, nargs="+", required=True, metavar="FILE", help="likewise")
     add_out_argument(parser, "the run")
     add_backend_argument(parser)
     group = parser.add_argument_group("a model that was not trained, in place of --from")
     group.add_argument("--size", metavar="NAME", help="tiny, mini, small, medium, base or large")
     group.add_argument("--tokenizer", type=Path, metavar="DIR", help="its tokenizer")
-    group = parser.add_argument_group("fields")
-    group.add_argument("--text-field", default="text", metavar="NAME", help="of the text (default: text)")
-    group.add_argument("--pair-field", metavar="NAME", help="of the second text, where texts come in pairs")
-    group.add_argument("--label-field", default="label", metavar="NAME", help="of the label (default: label)")
+    if records:
+        group = parser.add_argument_group("fields")
+        group.add_argument("--text-field", default="text", metavar="NAME", help="of the text (default: text)")
+        group.add_argument("--pair-field", metavar="NAME", help="of the second text, where texts come in pairs")
+        group.add_argument("--label-field", default="label", metavar="NAME", help="of the label (default: label)")
     group = parser.add_argument_group("training")
     group.add_argument("--epochs", type=positive_integer, default=4, metavar="N", help="(default: 4)")
     group.add_argument("--batch-size", type=positive_integer, default=32, metavar="N", help="texts (default: 32)")
@@ -99,12 +113,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="its peak (default: 2e-5 from the base size on, 3e-4 for smaller models)",
     )
     group.add_argument("--dropout", type=proportion, default=0.1, metavar="X", help="before the head (default: 0.1)")
-    group.add_argument(
-        "--pooling",
-        choices=("mean", "first", "last", "pooled"),
-        default="mean",
-        help="what stands for a text (default: mean)",
-    )
+    if records:
+        group.add_argument(
+            "--pooling",
+            choices=("mean", "first", "last", "pooled"),
+            default="mean",
+            help="what stands for a text (default: mean)",
+        )
     group.add_argument("--patience", type=positive_integer, metavar="N", help="end after N epochs without a better one")
     group.add_argument(
         "--precision",
@@ -125,9 +140,9 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
 
     settings = FinetuneSettings(
         task=arguments.task,
-        multi_label=getattr(arguments, "multi_label", False),
         class_weights="balanced" if getattr(arguments, "balance", False) else "none",
         **{name: getattr(arguments, name) for name in SETTINGS},
+        **{name: getattr(arguments, name) for name in OWN_SETTINGS if hasattr(arguments, name)},
     )
     if arguments.source is not None:
         source = trained_source(arguments.source)

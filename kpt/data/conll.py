@@ -49,6 +49,11 @@ class TaggedWords:
         """Return the number of sentences."""
         return len(self.texts)
 
+    def place(self, sentence: int, word: int) -> str:
+        """Return the file and the line of a word."""
+        file, _, line = self.places[sentence].rpartition(" ")
+        return f"{file} {int(line) + word}"
+
 
 def read_conll(files: Files, *, column: int = -1, repair: bool = False) -> TaggedWords:
     r"""Read all sentences of files in columns.

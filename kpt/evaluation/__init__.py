@@ -8,6 +8,7 @@ from kpt.evaluation.classification import (
     matthews_correlation,
     multi_label_scores,
 )
+from kpt.evaluation.entities import entity_scores
 from kpt.evaluation.language_models import evaluate_causal_lm, evaluate_masked_lm
 from kpt.evaluation.ranks import pearson_correlation, spearman_correlation
 from kpt.evaluation.regression import regression_scores
@@ -20,6 +21,7 @@ __all__ = [
     "bootstrap_intervals",
     "classification_scores",
     "confusion_matrix",
+    "entity_scores",
     "evaluate_analogies",
     "evaluate_causal_lm",
     "evaluate_masked_lm",

@@ -6,36 +6,52 @@ from typing import Any
 
 import numpy as np
 
+from kpt.data.conll import TaggedWords
 from kpt.data.labelled import LabelledTexts, label_ids
 from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
+from kpt.data.tagged import TaggedExamples, encode_words
 from kpt.data.text_sequences import encode_texts
 from kpt.errors import InputError
 from kpt.evaluation.bootstrap import bootstrap_intervals
 from kpt.evaluation.classification import classification_scores, confusion_matrix, multi_label_scores
+from kpt.evaluation.entities import entity_counts, scores_by_type, scores_of_counts
 from kpt.evaluation.regression import regression_scores
-from kpt.tasks import Classifier, Regressor, TaskModel
+from kpt.tasks import Classifier, Regressor, Tagger, TaskModel
+from kpt.tasks.tagger import ragged_rows
 
-__all__ = ["evaluate_task", "label_kind", "labelled_examples", "main_score", "task_scores", "text_losses"]
+__all__ = [
+    "evaluate_task",
+    "label_kind",
+    "labelled_examples",
+    "main_score",
+    "tag_names",
+    "task_scores",
+    "text_losses",
+]
 
 
 def label_kind(model: TaskModel) -> Any:
-    """Return what a label is to a model, as `kpt.data.read_labelled` calls it."""
+    """Return what a label is to a model, as `kpt.data.read_labelled` calls it; `"tags"` for those of words."""
+    if isinstance(model, Tagger):
+        return "tags"
     if isinstance(model, Regressor):
         return "number"
     return "several" if isinstance(model, Classifier) and model.multi_label else "single"
 
 
 def main_score(model: TaskModel) -> str:
-    """Return the name of the score that counts: macro-F1 of classes, Pearson's correlation of numbers."""
+    """Return the name of the score that counts: macro-F1 of classes, entity F1, Pearson's correlation of numbers."""
+    if isinstance(model, Tagger):
+        return "f1"
     return "pearson" if isinstance(model, Regressor) else "macro_f1"
 
 
-def labelled_examples(model: TaskModel, data: LabelledTexts, **options: Any) -> LabelledExamples:
+def labelled_examples(model: TaskModel, data: LabelledTexts | TaggedWords, **options: Any) -> LabelledExamples:
     """Return examples for a model out of labelled texts.
 
     Args:
         model: the model, with its tokenizer.
-        data: the texts.
+        data: the texts; for a tagger, tagged words.
         **options: of `LabelledExamples`.
 
     Raises:
@@ -43,6 +59,13 @@ def labelled_examples(model: TaskModel, data: LabelledTexts, **options: Any) -> 
     """
     if model.tokenizer is None:
         raise InputError("the model has no tokenizer to read texts by; set its tokenizer")
+    if isinstance(data, TaggedWords):
+        rows = [
+            label_ids(tags, model.labels, places=[data.place(number, word) for word in range(len(tags))])
+            for number, tags in enumerate(data.labels)
+        ]
+        words = encode_words(model.tokenizer, data.texts, length=model.length)
+        return TaggedExamples(words, model.tokenizer.vocabulary, ragged_rows(rows), **options)
     if isinstance(model, Classifier):
         labels = label_ids(data.labels, model.labels, model.multi_label, data.places)
     else:
@@ -62,8 +85,10 @@ def text_losses(model: TaskModel, truth: np.ndarray, outputs: np.ndarray) -> np.
         outputs: what the model predicts, logits or numbers.
 
     Returns:
-        float64 [texts].
+        float64 [texts]; of a tagger the mean over the words of a text that have logits.
     """
+    if isinstance(model, Tagger):
+        return np.array([_word_loss(*row) for row in zip(truth, outputs, strict=True)], np.float64)
     z = np.asarray(outputs, np.float64)
     if isinstance(model, Regressor):
         return (np.asarray(truth, np.float64) - z) ** 2
@@ -75,11 +100,15 @@ def text_losses(model: TaskModel, truth: np.ndarray, outputs: np.ndarray) -> np.
 def task_scores(model: TaskModel, truth: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
     """Return the scores of predictions, see `classification_scores`, `multi_label_scores` and `regression_scores`.
 
+    Those of a tagger are `kpt.evaluation.entity_scores`.
+
     Args:
         model: the model.
         truth: what is true, as `targets` of the model gives it.
         outputs: what the model predicts, logits or numbers.
     """
+    if isinstance(model, Tagger):
+        return scores_of_counts(entity_counts(*tag_names(model, truth, outputs)))
     if isinstance(model, Regressor):
         return regression_scores(truth, outputs)
     if isinstance(model, Classifier) and model.multi_label:
@@ -87,8 +116,20 @@ def task_scores(model: TaskModel, truth: np.ndarray, outputs: np.ndarray) -> dic
     return classification_scores(truth, outputs.argmax(axis=1), outputs.shape[1])
 
 
+def tag_names(model: Tagger, truth: np.ndarray, outputs: np.ndarray) -> tuple[list[list[str]], list[list[str]]]:
+    """Return the true and the most probable tags of the words of each text; `O` where a word has no logits.
+
+    Args:
+        model: the tagger.
+        truth: for each text the numbers of its tags.
+        outputs: for each text its logits, [words, tags].
+    """
+    true = [[model.labels[i] for i in tags] for tags in truth]
+    return true, [model.names_of(logits, len(tags)) for logits, tags in zip(outputs, true, strict=True)]
+
+
 def evaluate_task(
-    model: TaskModel, data: LabelledTexts, *, batch_size: int = 32, resamples: int = 1000, seed: int = 0
+    model: TaskModel, data: LabelledTexts | TaggedWords, *, batch_size: int = 32, resamples: int = 1000, seed: int = 0
 ) -> dict[str, Any]:
     """Evaluate a task model on labelled texts.
 
@@ -101,7 +142,8 @@ def evaluate_task(
 
     Returns:
         `texts`, `cut` (how many were over the length), `loss`, the scores by name, `intervals` of these and, of a
-        classifier whose texts have one label each, `labels` and the `confusion` matrix.
+        classifier whose texts have one label each, `labels` and the `confusion` matrix; of a tagger the scores by
+        `types` of entities.
 
     Raises:
         InputError: a label is not among the model's, or there are too few texts.
@@ -115,11 +157,29 @@ def evaluate_task(
         "loss": round(float(text_losses(model, truth, outputs).mean()), 6),
         **{name: round(value, 6) for name, value in task_scores(model, truth, outputs).items()},
     }
+    if isinstance(model, Tagger):
+        names = tag_names(model, truth, outputs)
+        counts = entity_counts(*names)
+        results["types"] = scores_by_type(*names)
     if resamples:
         results["intervals"] = bootstrap_intervals(
-            lambda rows: task_scores(model, truth[rows], outputs[rows]), len(data), resamples=resamples, seed=seed
+            lambda rows: (
+                scores_of_counts(counts[rows])
+                if isinstance(model, Tagger)
+                else task_scores(model, truth[rows], outputs[rows])
+            ),
+            len(data),
+            resamples=resamples,
+            seed=seed,
         )
     if label_kind(model) == "single":
         confusion = confusion_matrix(truth, outputs.argmax(axis=1), outputs.shape[1])
         results |= {"labels": list(getattr(model, "labels", ())), "confusion": confusion.tolist()}
     return results
+
+
+def _word_loss(tags: np.ndarray, logits: np.ndarray) -> float:
+    if not len(logits):
+        return 0.0
+    z = np.asarray(logits, np.float64)
+    return float(np.mean(np.logaddexp.reduce(z, axis=1) - z[np.arange(len(z)), tags[: len(z)]]))

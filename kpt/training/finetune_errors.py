@@ -6,20 +6,22 @@ from typing import Any
 
 import numpy as np
 
+from kpt.data.conll import TaggedWords
 from kpt.data.labelled import LabelledTexts
-from kpt.evaluation.task_scores import text_losses
-from kpt.tasks import Classifier, TaskModel
+from kpt.evaluation.task_scores import tag_names, text_losses
+from kpt.tasks import Classifier, Tagger, TaskModel, entities
 from kpt.tasks.classifier import label_probabilities
 
 __all__ = ["worst_errors"]
 
 
 def worst_errors(
-    model: TaskModel, data: LabelledTexts, truth: np.ndarray, outputs: np.ndarray, most: int = 1000
+    model: TaskModel, data: LabelledTexts | TaggedWords, truth: np.ndarray, outputs: np.ndarray, most: int = 1000
 ) -> list[dict[str, Any]]:
     """Return the texts that were told wrongly, those with the highest loss first.
 
-    Of numbers it is all texts, since none is told exactly.
+    Of numbers it is all texts, since none is told exactly. Of tagged words a text is wrong if an entity is; its label
+    and its guess are then lists of the entities that are not among the other's.
 
     Args:
         model: the model.
@@ -32,6 +34,8 @@ def worst_errors(
         `place` (file and line), `text`, `pair` (None without), `label` (what is true), `guess`, `loss` and, of a
         classifier, `probability`: that of the guess, or of several labels the least certain one's.
     """
+    if isinstance(data, TaggedWords):
+        return _worst_tagged(model, data, truth, outputs, most)
     losses = text_losses(model, truth, outputs)
     probabilities = label_probabilities(outputs, model.multi_label) if isinstance(model, Classifier) else None
     errors = []
@@ -52,6 +56,28 @@ def worst_errors(
         else:
             error |= {"label": float(data.labels[row]), "guess": round(float(outputs[row]), 4)}
         errors.append({**error, "loss": round(float(losses[row]), 4)})
+        if len(errors) == most:
+            break
+    return errors
+
+
+def _worst_tagged(
+    model: Any, data: TaggedWords, truth: np.ndarray, outputs: np.ndarray, most: int
+) -> list[dict[str, Any]]:
+    assert isinstance(model, Tagger)
+    losses = text_losses(model, truth, outputs)
+    true, told = tag_names(model, truth, outputs)
+    errors = []
+    for row in np.argsort(-losses, kind="stable"):
+        there, found = set(entities(true[row])), set(entities(told[row]))
+        if there == found:
+            continue
+        label, guess = (
+            [f"{kind}: {' '.join(data.texts[row][begin:end])}" for kind, begin, end in sorted(some, key=lambda e: e[1])]
+            for some in (there - found, found - there)
+        )
+        text = {"place": data.places[row], "text": " ".join(data.texts[row]), "pair": None}
+        errors.append({**text, "label": label, "guess": guess, "loss": round(float(losses[row]), 4)})
         if len(errors) == most:
             break
     return errors

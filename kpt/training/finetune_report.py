@@ -26,6 +26,9 @@ LEGEND = (
 )
 #: Scores by name: their title, and whether they are shares.
 SCORES = {
+    "f1": ("Entity F1", True),
+    "precision": ("Entity precision", True),
+    "recall": ("Entity recall", True),
     "macro_f1": ("Macro-F1", True),
     "micro_f1": ("Micro-F1", True),
     "accuracy": ("Accuracy", True),

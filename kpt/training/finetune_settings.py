@@ -24,7 +24,7 @@ class FinetuneSettings:
     """How a model is fine-tuned on labelled texts.
 
     Args:
-        task: `"classify"` for labels, `"regress"` for numbers.
+        task: `"classify"` for labels, `"regress"` for numbers, `"tag"` for tags of words.
         multi_label: whether a text may have several labels.
         epochs: how often each text is seen.
         batch_size: texts of a batch.
@@ -43,6 +43,8 @@ class FinetuneSettings:
         text_field: field of the text.
         pair_field: field of the second text, where texts come in pairs.
         label_field: field of the label.
+        column: where words are tagged, the number of the tag's column, see `kpt.data.read_conll`.
+        repair_tags: whether tags that are not valid BIO are made so and counted.
 
     Raises:
         InputError: a value is out of its range, or a name is unknown.
@@ -73,6 +75,8 @@ class FinetuneSettings:
     text_field: str = "text"
     pair_field: str | None = None
     label_field: str = "label"
+    column: int = -1
+    repair_tags: bool = False
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "length", "patience"):
@@ -88,12 +92,12 @@ class FinetuneSettings:
                 raise InputError(f"{name} is {getattr(self, name)}; give a number from 0 to below 1")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed is {self.seed}; give a whole number from 0 to 2**63 - 1")
-        check_choice("task", self.task, ("classify", "regress"))
+        check_choice("task", self.task, ("classify", "regress", "tag"))
         check_choice("pooling", self.pooling, (*POOLINGS, "pooled"))
         check_choice("class_weights", self.class_weights, ("none", "balanced"))
         check_choice("precision", self.precision, PRECISIONS)
-        if self.task == "regress" and (self.multi_label or self.class_weights != "none"):
-            raise InputError("multi_label and class_weights are for labels, not for numbers; leave them out")
+        if self.task != "classify" and (self.multi_label or self.class_weights != "none"):
+            raise InputError("multi_label and class_weights are for labels of texts; leave them out")
         if self.multi_label and self.class_weights != "none":
             raise InputError("class_weights are for texts with one label each; leave them out with multi_label")
 

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from kpt.data.conll import TaggedWords, bio_tag_names, read_conll
 from kpt.data.labelled import LabelledTexts, label_names, read_labelled
 from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
 from kpt.errors import InputError
 from kpt.evaluation.task_scores import label_kind, labelled_examples, main_score
 from kpt.files import write_json
 from kpt.models import Decoder, Encoder, encoder_config
-from kpt.tasks import Classifier, Regressor, TaskModel
+from kpt.tasks import Classifier, Regressor, Tagger, TaskModel
 from kpt.text import Tokenizer, load_tokenizer
 from kpt.training.finetune_errors import worst_errors
 from kpt.training.finetune_report import write_finetune_report
@@ -32,8 +33,8 @@ from kpt.training.task_validation import TaskValidation
 
 __all__ = ["Source", "finetune", "load_task_model", "new_source", "trained_source"]
 
-KINDS = {"classify": "classifier", "regress": "regressor"}
-TITLES = {"classify": "Classification", "regress": "Regression"}
+KINDS = {"classify": "classifier", "regress": "regressor", "tag": "tagger"}
+TITLES = {"classify": "Classification", "regress": "Regression", "tag": "Tagging"}
 #: Tokens of a text at most, unless the settings say otherwise.
 LENGTH = 256
 
@@ -102,7 +103,7 @@ def finetune(
 
     Args:
         source: what is tuned, from `trained_source` or `new_source`.
-        train: files of labelled texts, see `kpt.data.read_labelled`.
+        train: files of labelled texts, see `kpt.data.read_labelled`; of tagged words, see `kpt.data.read_conll`.
         validation: likewise; they choose the epoch and are never trained on.
         out: the run folder, see `RunFolder`; with `epochs.json`, `errors.json`, `results.json` and `report.html`. Its
             checkpoint is that of the best epoch.
@@ -123,7 +124,8 @@ def finetune(
     data, held_out = (read_files(files, settings) for files in (train, validation))
     random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend
     model = build_task(source, data, settings)
-    examples = labelled_examples(model, data, weights=text_weights(data, settings), seed=settings.seed)
+    weights = None if isinstance(data, TaggedWords) else text_weights(data, settings)
+    examples = labelled_examples(model, data, weights=weights, seed=settings.seed)
     checks = labelled_examples(model, held_out, shuffle=False)
     run = RunFolder.create(out, source.tokenizer, config_of(source, model, data, held_out, settings), overwrite)
 
@@ -163,13 +165,15 @@ def load_task_model(folder: str | os.PathLike[str]) -> TaskModel:
     run = RunFolder(folder)
     model = run.load(compile=False)
     if not isinstance(model, TaskModel):
-        raise InputError(f"{run.path} has no classifier or regressor; give a run of `kpt finetune`")
+        raise InputError(f"{run.path} has no classifier, regressor or tagger; give a run of `kpt finetune`")
     model.tokenizer = run.tokenizer
     return model
 
 
-def read_files(files: Any, settings: FinetuneSettings) -> LabelledTexts:
+def read_files(files: Any, settings: FinetuneSettings) -> LabelledTexts | TaggedWords:
     """Return the labelled texts of files as the settings say."""
+    if settings.task == "tag":
+        return read_conll(files, column=settings.column, repair=settings.repair_tags)
     kind: Any = "number" if settings.task == "regress" else "several" if settings.multi_label else "single"
     return read_labelled(
         files,
@@ -180,13 +184,15 @@ def read_files(files: Any, settings: FinetuneSettings) -> LabelledTexts:
     )
 
 
-def build_task(source: Source, data: LabelledTexts, settings: FinetuneSettings) -> TaskModel:
+def build_task(source: Source, data: LabelledTexts | TaggedWords, settings: FinetuneSettings) -> TaskModel:
     """Return the model to train, with a new head.
 
     Raises:
         InputError: the labels are fewer than two, all numbers are the same, or the model does not fit the settings.
     """
-    names = label_names(data.labels) if settings.task == "classify" else ()
+    names: tuple[str, ...] = ()
+    if settings.task != "regress":
+        names = (label_names if settings.task == "classify" else bio_tag_names)(data.labels)
     numbers = np.asarray(data.labels, np.float64) if settings.task == "regress" else np.zeros(0)
     if settings.task == "regress" and np.ptp(numbers) == 0:
         raise InputError(f"all {len(numbers):,} numbers are {numbers[0]:g}; give texts with different ones")
@@ -202,6 +208,8 @@ def build_task(source: Source, data: LabelledTexts, settings: FinetuneSettings) 
         "length": settings.length or min(LENGTH, backbone.maximum_length),
         "tokenizer": source.tokenizer,
     }
+    if settings.task == "tag":
+        return Tagger(backbone, names, **options)
     if settings.task == "regress":
         return Regressor(backbone, float(numbers.mean()), float(numbers.std()), **options)
     return Classifier(backbone, names, settings.multi_label, **options)
@@ -220,7 +228,11 @@ def text_weights(data: LabelledTexts, settings: FinetuneSettings) -> np.ndarray 
 
 
 def config_of(
-    source: Source, model: TaskModel, data: LabelledTexts, held_out: LabelledTexts, settings: FinetuneSettings
+    source: Source,
+    model: TaskModel,
+    data: LabelledTexts | TaggedWords,
+    held_out: LabelledTexts | TaggedWords,
+    settings: FinetuneSettings,
 ) -> dict[str, Any]:
     """Return the configuration as `config.json` has it."""
     return {
@@ -233,7 +245,8 @@ def config_of(
         "data": {
             "texts": len(data),
             "validation_texts": len(held_out),
-            **({"labels": list(model.labels)} if isinstance(model, Classifier) else {}),
+            **({"labels": list(model.labels)} if isinstance(model, Classifier | Tagger) else {}),
+            **({"problems": dict(data.problems)} if data.problems else {}),
         },
     }
 
@@ -242,7 +255,7 @@ def finish(
     run: RunFolder,
     model: TaskModel,
     scored: TaskValidation,
-    held_out: LabelledTexts,
+    held_out: LabelledTexts | TaggedWords,
     examples: LabelledExamples,
     checks: LabelledExamples,
 ) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kpt.cli.main import main
-from tests.training.small_finetuning import small_files, small_run
+from tests.training.small_finetuning import small_columns, small_files, small_run
 
 SMALL = ["--epochs", "6", "--batch-size", "8", "--learning-rate", "1e-2", "--length", "16"]
 
@@ -52,3 +52,22 @@ def test_numbers_from_a_model_that_was_not_trained(tmp_path: Path, capfd: pytest
     files = ["--train", str(train), "--validation", str(validation), "--out", str(tmp_path / "tuned")]
     assert main(["finetune", "regress", *new, *files]) == 0
     assert "pearson" in capfd.readouterr().out
+
+
+def test_tags_of_words(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run = small_run(tmp_path / "bert")
+    train, validation = small_columns(tmp_path)
+    files = ["--train", str(train), "--validation", str(validation), "--out", str(tmp_path / "tuned")]
+    assert main(["finetune", "tag", "--from", str(run.path), *files, *SMALL, "--column", "1", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["f1"] == 1
+    assert main(["evaluate", "--from", str(tmp_path / "tuned"), "--data", str(validation), "--json"]) == 0
+    scores = json.loads(capfd.readouterr().out)["validation"]
+    assert scores["types"]["thing"] == {"f1": 1, "precision": 1, "recall": 1, "entities": 20}
+    (tmp_path / "a.txt").write_text("a poor song\n")
+    assert main(["predict", "--from", str(tmp_path / "tuned"), str(tmp_path / "a.txt")]) == 0
+    (entity,) = json.loads(capfd.readouterr().out)["entities"]
+    assert (entity["text"], entity["begin"], entity["end"]) == ("poor song", 2, 11)
+    validation.write_text("a\tI-thing\n")
+    files[-1] = str(tmp_path / "other")
+    assert main(["finetune", "tag", "--from", str(run.path), *files]) == 2
+    assert "line 1: the tag 'I-thing' after 'O' continues no entity" in capfd.readouterr().err

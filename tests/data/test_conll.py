@@ -17,6 +17,7 @@ def test_sentences_of_a_file(tmp_path: Path) -> None:
     assert data.texts == [["Anna", "Bell"], ["sings"], ["@paul"]]
     assert data.labels == [["B-person", "I-person"], ["O"], ["B-person"]]
     assert data.places == [f"{file}, line {line}" for line in (3, 6, 9)] and len(data) == 3
+    assert data.place(0, 1) == f"{file}, line 4"
 
 
 def test_columns_by_white_space(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from kpt import InputError
-from kpt.data import LabelledTexts
+from kpt.data import LabelledTexts, TaggedWords
 from kpt.evaluation.task_scores import evaluate_task, label_kind, main_score, task_scores, text_losses
-from kpt.tasks import Classifier, Regressor
+from kpt.tasks import Classifier, Regressor, Tagger
 from tests.tasks.small_task import LABELS, TEXTS, small_encoder, small_tokenizer
 
 TOKENIZER = small_tokenizer()
@@ -15,6 +15,7 @@ ENCODER = small_encoder(TOKENIZER)
 SINGLE = Classifier(ENCODER, ["neg", "pos"], tokenizer=TOKENIZER)
 SEVERAL = Classifier(ENCODER, ["neg", "pos"], multi_label=True, tokenizer=TOKENIZER)
 NUMBER = Regressor(ENCODER, tokenizer=TOKENIZER)
+TAGGER = Tagger(ENCODER, ["O", "B-x", "I-x"], tokenizer=TOKENIZER, length=8)
 
 
 def data(labels: list[object]) -> LabelledTexts:
@@ -22,8 +23,12 @@ def data(labels: list[object]) -> LabelledTexts:
 
 
 def test_kinds_and_scores_that_count() -> None:
-    assert [label_kind(model) for model in (SINGLE, SEVERAL, NUMBER)] == ["single", "several", "number"]
-    assert [main_score(model) for model in (SINGLE, SEVERAL, NUMBER)] == ["macro_f1", "macro_f1", "pearson"]
+    assert [label_kind(model) for model in (SINGLE, SEVERAL, NUMBER, TAGGER)] == [
+        *("single", "several", "number", "tags")
+    ]
+    assert [main_score(model) for model in (SINGLE, SEVERAL, NUMBER, TAGGER)] == [
+        *("macro_f1", "macro_f1", "pearson", "f1")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +67,26 @@ def test_the_other_kinds() -> None:
     assert {"accuracy", "macro_f1", "micro_f1"} <= set(several) and "confusion" not in several
     numbers = evaluate_task(NUMBER, data([float(row) for row in range(30)]), resamples=5)
     assert {"pearson", "spearman", "mean_absolute_error"} <= set(numbers)
+
+
+def test_tagged_words() -> None:
+    texts = [text.split() for text in TEXTS]
+    tags = [["O", "B-x", "I-x", *["O"] * (len(words) - 3)] for words in texts]
+    words = TaggedWords(texts, tags, [f"f, line {row}" for row in range(len(texts))])
+    results = evaluate_task(TAGGER, words, batch_size=7, resamples=20)
+    told = TAGGER.tag(texts)
+    right = [tag == other for one, two in zip(tags, told, strict=True) for tag, other in zip(one, two, strict=True)]
+    assert results["accuracy"] == pytest.approx(np.mean(right), abs=1e-6)
+    assert results["cut"] > 0 and results["types"]["x"]["entities"] == 30
+    assert set(results["intervals"]) == {"f1", "precision", "recall", "accuracy"}
+    logits = TAGGER.predict(texts)
+    losses = text_losses(TAGGER, TAGGER.targets(tags), logits)
+    kept = len(logits[0])
+    one = np.logaddexp.reduce(logits[0].astype("float64"), axis=1) - logits[0][range(kept), [0, 1, 2, 0, 0, 0][:kept]]
+    assert losses[0] == pytest.approx(one.mean(), rel=1e-5) and results["loss"] == pytest.approx(
+        losses.mean(), abs=1e-5
+    )
+    assert text_losses(TAGGER, TAGGER.targets([[]]), [np.zeros((0, 3))]).tolist() == [0]
 
 
 def test_a_label_that_the_model_has_not_is_named_with_its_place() -> None:

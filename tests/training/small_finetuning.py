@@ -9,7 +9,7 @@ import keras
 
 from kpt.objectives import MaskedLM, Pretrainer
 from kpt.training.run_folder import RunFolder
-from tests.tasks.small_task import LABELS, TEXTS, small_encoder, small_tokenizer
+from tests.tasks.small_task import BAD, GOOD, LABELS, TEXTS, THINGS, small_encoder, small_tokenizer
 
 
 def small_run(folder: Path) -> RunFolder:
@@ -33,4 +33,18 @@ def small_files(folder: Path) -> tuple[Path, Path]:
     for path, chosen in ((train, lambda i: i % 3), (validation, lambda i: not i % 3)):
         lines = [json.dumps(record) for number, record in enumerate(records) if chosen(number)]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return train, validation
+
+
+def small_columns(folder: Path) -> tuple[Path, Path]:
+    """Write files in columns: what is said of things is tagged, together with the thing where it comes after."""
+    train, validation = folder / "train.conll", folder / "validation.conll"
+    for path, chosen in ((train, lambda i: i % 3), (validation, lambda i: not i % 3)):
+        sentences = []
+        for number, text in enumerate(TEXTS):
+            words = text.split()
+            tags = ["B-thing" if word in (*GOOD, *BAD) else "I-thing" if word in THINGS else "O" for word in words]
+            if chosen(number):
+                sentences.append("\n".join(f"{word}\t{tag}" for word, tag in zip(words, tags, strict=True)))
+        path.write_text("\n\n".join(sentences) + "\n", encoding="utf-8")
     return train, validation

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kpt.data import LabelledTexts
-from kpt.tasks import Classifier, Regressor
+from kpt.data import LabelledTexts, TaggedWords
+from kpt.tasks import Classifier, Regressor, Tagger
 from kpt.training.finetune_errors import worst_errors
 from tests.tasks.small_task import small_encoder, small_tokenizer
 
@@ -38,3 +38,17 @@ def test_several_labels_and_numbers() -> None:
         (1, 1.5, 0.25),
         (2, 2, 0),
     ]
+
+
+def test_entities_that_were_missed_or_made_up() -> None:
+    data = TaggedWords(
+        [["x", "y"], ["p", "q", "r"], ["z"]], [["O", "O"], ["B-a", "I-a", "B-a"], ["B-a"]], ["f, line 1"] * 3
+    )
+    model = Tagger(ENCODER, ["O", "B-a", "I-a"])
+    logits = [np.eye(3)[tags] * 9 for tags in ([0, 0], [1, 0, 1], [0])]
+    truth = model.targets(data.labels)
+    missed, part = worst_errors(model, data, truth, logits)
+    assert (missed["text"], missed["label"], missed["guess"]) == ("z", ["a: z"], [])
+    assert (part["text"], part["label"], part["guess"]) == ("p q r", ["a: p q"], ["a: p"])
+    assert part["loss"] == pytest.approx(3.0, abs=0.01) and part["place"] == "f, line 1"
+    assert len(worst_errors(model, data, truth, logits, most=1)) == 1

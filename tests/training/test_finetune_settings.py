@@ -36,9 +36,10 @@ def test_one_step_has_no_warm_up() -> None:
         ({"dropout": 1.0}, "dropout is 1.0; give a number from 0 to below 1"),
         ({"seed": -1}, "seed is -1"),
         ({"pooling": "mena"}, "pooling is 'mena'; did you mean mean"),
-        ({"task": "tag"}, "task is 'tag'"),
+        ({"task": "tagg"}, "task is 'tagg'; did you mean tag"),
         ({"class_weights": "yes"}, "class_weights is 'yes'"),
-        ({"task": "regress", "multi_label": True}, "are for labels, not for numbers"),
+        ({"task": "regress", "multi_label": True}, "are for labels of texts; leave them out"),
+        ({"task": "tag", "class_weights": "balanced"}, "are for labels of texts; leave them out"),
         ({"multi_label": True, "class_weights": "balanced"}, "leave them out with multi_label"),
     ],
 )

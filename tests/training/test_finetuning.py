@@ -10,12 +10,12 @@ import pytest
 
 from kpt import InputError
 from kpt.data import LabelledTexts
-from kpt.tasks import Classifier, Regressor
+from kpt.tasks import Classifier, Regressor, Tagger
 from kpt.training.finetune_settings import FinetuneSettings
 from kpt.training.finetuning import Source, finetune, load_task_model, new_source, text_weights, trained_source
 from kpt.training.run_folder import RunFolder
 from tests.tasks.small_task import LABELS, TEXTS, small_encoder, small_tokenizer
-from tests.training.small_finetuning import small_files, small_run
+from tests.training.small_finetuning import small_columns, small_files, small_run
 
 
 def settings(**options: Any) -> FinetuneSettings:
@@ -74,6 +74,22 @@ def test_numbers_and_several_labels(tmp_path: Path) -> None:
     assert (tmp_path / "several" / "report.html").is_file()
 
 
+def test_tags_of_words(tmp_path: Path) -> None:
+    source = trained_source(small_run(tmp_path / "bert").path)
+    train, validation = small_columns(tmp_path)
+    results = finetune(source, train, validation, tmp_path / "tags", settings(task="tag", repair_tags=True))
+    assert results["f1"] == results["recall"] == 1 and results["labels"] == ["O", "B-thing", "I-thing"]
+    page = (tmp_path / "tags" / "report.html").read_text(encoding="utf-8")
+    assert "Entity F1" in page and "Tagging" in page
+    model = load_task_model(tmp_path / "tags")
+    assert isinstance(model, Tagger)
+    found = model.tell(["A good film and a bad end"])[0]["entities"]
+    assert [(entity["text"], entity["begin"]) for entity in found] == [("good film", 2), ("bad", 18)]
+    validation.write_text("the\tO\nend\tB-place\n")
+    with pytest.raises(InputError, match=r"validation\.conll, line 2: the label 'B-place' is not among those"):
+        finetune(source, train, validation, tmp_path / "other", settings(task="tag"))
+
+
 def test_patience_ends_the_training(tmp_path: Path) -> None:
     source = trained_source(small_run(tmp_path / "bert").path)
     files = small_files(tmp_path)
@@ -126,7 +142,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
 
 def test_refusals_of_models(tmp_path: Path) -> None:
     run = small_run(tmp_path / "bert")
-    with pytest.raises(InputError, match="has no classifier or regressor"):
+    with pytest.raises(InputError, match="has no classifier, regressor or tagger"):
         load_task_model(run.path)
     with pytest.raises(InputError, match="There is no size 'tinny'"):
         new_source("tinny", tmp_path / "bert" / "tokenizer")
