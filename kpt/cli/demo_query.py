@@ -3,7 +3,7 @@
 `kpt demo` leaves a copy of this file as `query.py`. It needs tensorflow, tensorflow_text and the SavedModel alone; it
 prints a JSON object for each text: of BERT the guesses for each [MASK], or for a pair of texts ("first ||| second")
 whether one follows the other; of GPT how the text goes on; of word2vec the words nearest to a word; of a classifier
-or a regressor what it tells of a text or a pair.
+or a regressor what it tells of a text or a pair; of a tagger the entities of a text.
 """
 
 from __future__ import annotations
@@ -70,6 +70,16 @@ def tell(signatures: dict[str, Any], text: str) -> dict[str, Any]:
     return {"text": text, "labels": dict(sorted(labels.items(), key=lambda each: -each[1]))}
 
 
+def entities(signatures: dict[str, Any], text: str) -> dict[str, Any]:
+    """Return the entities of a text, with the places of their first character and of the one after the last."""
+    import tensorflow as tf
+
+    served = {n: value.numpy()[0] for n, value in signatures["serving_default"](texts=tf.constant([text])).items()}
+    columns = (served[name] for name in ("types", "entities", "begins", "ends"))
+    rows = list(zip(*columns, strict=True))[: int(served["entity_count"])]
+    return {"text": text, "entities": [[a.decode(), b.decode(), int(begin), int(end)] for a, b, begin, end in rows]}
+
+
 def nearest(signatures: dict[str, Any], word: str) -> dict[str, Any]:
     """Return the words nearest to a word, the most similar first; none for a word that the model does not know."""
     import tensorflow as tf
@@ -90,6 +100,8 @@ def answer(signatures: dict[str, Any], text: str) -> dict[str, Any]:
         return tell(signatures, text)
     if "score" in signatures:
         return generate(signatures, text)
+    if "entity_count" in getattr(signatures.get("serving_default"), "structured_outputs", ()):
+        return entities(signatures, text)
     first, separator, second = text.partition(" ||| ")
     return next_sentence(signatures, first, second) if separator else fill_mask(signatures, text)
 

@@ -73,7 +73,8 @@ def saved_model(
     An input out of its range is an InvalidArgumentError that says so, and so is a text over the length: nothing is cut,
     as that would change what is asked.
 
-    The signatures of a `kpt.Classifier` and a `kpt.Regressor` are those of `kpt.export.task_signatures`.
+    The signatures of a `kpt.Classifier` and a `kpt.Regressor` are those of `kpt.export.task_signatures`, that of a
+    `kpt.Tagger` is in `kpt.export.tag_signatures`.
 
     Args:
         pretrainer: the model, or an encoder without objectives, whose `serving_default` alone is exported.
@@ -134,9 +135,12 @@ def saved_model(
 
         served, notes = ServedDecoder(pretrainer, tokenizer, length), {}
     elif isinstance(pretrainer, TaskModel):
+        from kpt.export.tag_signatures import ServedTagger
         from kpt.export.task_signatures import ServedTask, set_method_names, task_notes
+        from kpt.tasks import Tagger
 
-        served, notes = ServedTask(pretrainer, tokenizer, length), task_notes(pretrainer)
+        serve: Any = ServedTagger if isinstance(pretrainer, Tagger) else ServedTask
+        served, notes = serve(pretrainer, tokenizer, length), task_notes(pretrainer)
     else:
         from kpt.export.encoder_signatures import ServedEncoder
 

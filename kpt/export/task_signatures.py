@@ -30,7 +30,7 @@ import tensorflow as tf
 from kpt.data import sequence_marks
 from kpt.export.sequences import pair_sequences, single_sequences
 from kpt.export.settings import checked, concrete
-from kpt.tasks import Classifier, Regressor, TaskModel
+from kpt.tasks import Classifier, Regressor, Tagger, TaskModel
 from kpt.text import Tokenizer
 
 __all__ = ["ServedTask", "set_method_names", "task_notes"]
@@ -120,6 +120,8 @@ def features(inputs: tf.Tensor, names: Sequence[str]) -> list[tf.Tensor]:
 
 def task_notes(model: TaskModel) -> dict[str, Any]:
     """Return what the note beside an exported model says of it."""
+    if isinstance(model, Tagger):
+        return {"kind": "tagger", "labels": list(model.labels)}
     notes: dict[str, Any] = {"kind": type(model).__name__.lower(), "pooling": model.pooling}
     if isinstance(model, Classifier):
         notes |= {"labels": list(model.labels), "multi_label": model.multi_label}

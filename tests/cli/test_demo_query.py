@@ -68,6 +68,18 @@ def test_labels_and_numbers() -> None:
     assert demo_query.answer(served, "fine") == {"text": "fine", "number": 2.5}
 
 
+def test_entities_of_a_text() -> None:
+    class Signature:
+        structured_outputs = ("entity_count",)
+
+        def __call__(self, texts: object) -> dict:
+            names = {"types": [[b"person", b""]], "entities": [[b"Anna", b""]], "entity_count": [1]}
+            return {name: value(row) for name, row in {**names, "begins": [[3, 0]], "ends": [[7, 0]]}.items()}
+
+    answer = demo_query.answer({"serving_default": Signature()}, "Is Anna here?")
+    assert answer == {"text": "Is Anna here?", "entities": [["person", "Anna", 3, 7]]}
+
+
 def test_without_arguments() -> None:
     with pytest.raises(SystemExit, match=r"usage: query\.py SAVED_MODEL TEXT"):
         demo_query.main([])
