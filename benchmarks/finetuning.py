@@ -1,12 +1,15 @@
 """What pre-training buys where labels are few: accuracy over the number of labels, pre-trained and from scratch.
 
     python -m benchmarks.finetuning --data FOLDER --out finetuning.json
+    python -m benchmarks.finetuning --data FOLDER --task entities --labels 200 3394 --out entities.json
 
 An encoder is pre-trained on the text of the training split and on further text, never on that of the other splits.
-Then it, the same encoder with its first weights, and TF-IDF with logistic regression (scikit-learn) learn from the same
-few labels, chosen anew by each seed. The scores are those on the test split; the validation split chooses the epoch.
+Then it, the same encoder with its first weights, and a baseline learn from the same few labels, chosen anew by each
+seed. The scores are those on the test split; the validation split chooses the epoch.
 
-With `--data` the task is the sentiment of movie reviews, without it which package a docstring is from.
+With `--data` the task is the sentiment of movie reviews or the entities of WNUT 2017, without it which package a
+docstring is from. The baseline of texts is TF-IDF with logistic regression (scikit-learn), that of entities the tag
+that a word has most often in training.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,18 +29,32 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.finetuning_inputs import (
+    COLUMNS,
     FILES,
     Labelled,
+    Sentence,
     documentation_subjects,
     movie_reviews,
+    named_entities,
     some_labels,
+    write_columns,
     write_records,
 )
 from kpt.data import prepare
 from kpt.files import write_json
 from kpt.text import Document, WordPieceTokenizer
 
-SIDES = ("pre-trained", "from scratch", "tf-idf")
+SIDES = ("pre-trained", "from scratch", "baseline")
+BASELINES = {"entities": "most frequent tag"}
+TF_IDF = "TF-IDF"
+#: The scores and what the table calls them.
+SCORES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "f1": "entity F1",
+    "precision": "precision",
+    "recall": "recall",
+}
 SETTINGS: dict[str, Any] = {
     "size": "mini",
     "vocabulary_size": 8000,
@@ -68,7 +86,7 @@ def pretrained(data: Labelled, folder: Path, settings: dict[str, Any], precision
     """Train a tokenizer and an encoder on the text of the training split and the unlabelled text."""
     from kpt.training import BertSettings, pretrain_bert
 
-    documents = [*data.train, *data.unlabelled]
+    documents = [*(each for each in data.train if isinstance(each, Document)), *data.unlabelled]
     tokenizer = WordPieceTokenizer.train(documents, settings["vocabulary_size"])
     prepare(documents, tokenizer, folder / "store", overwrite=True)
     begin = time.perf_counter()
@@ -95,16 +113,18 @@ def pretrained(data: Labelled, folder: Path, settings: dict[str, Any], precision
 
 def tuned(run: Path, side: str, files: dict[str, Path], settings: dict[str, Any], seed: int) -> dict[str, float]:
     """Tune the encoder, or one of its kind that was not trained; returns the scores on the test split."""
-    from kpt.data import read_labelled
+    from kpt.data import read_conll, read_labelled
     from kpt.evaluation import evaluate_task
     from kpt.training import FinetuneSettings, RunFolder, finetune, load_task_model, new_source, trained_source
 
+    tags = files["train"].suffix == ".conll"
     precision = RunFolder(run).config["training"]["precision"]
     source = trained_source(run) if side == "pre-trained" else new_source(settings["size"], run / "tokenizer")
-    count = sum(1 for _ in files["train"].open(encoding="utf-8"))
+    count = len(read_conll(files["train"]) if tags else read_labelled(files["train"]))
     # Four passes over 50 texts are too few steps to learn anything (Mosbach et al. 2021).
     epochs = max(settings["epochs"], -(-settings["updates"] * settings["batch_size"] // count))
     chosen = FinetuneSettings(
+        task="tag" if tags else "classify",
         epochs=epochs,
         batch_size=settings["batch_size"],
         length=settings["length"],
@@ -115,10 +135,10 @@ def tuned(run: Path, side: str, files: dict[str, Path], settings: dict[str, Any]
     with tempfile.TemporaryDirectory() as temporary:
         out = Path(temporary) / "tuned"
         results = finetune(source, files["train"], files["validation"], out, chosen)
-        scores = evaluate_task(load_task_model(out), read_labelled(files["test"]), resamples=0)
+        test = read_conll(files["test"]) if tags else read_labelled(files["test"])
+        scores = evaluate_task(load_task_model(out), test, resamples=0)
     return {
-        "accuracy": scores["accuracy"],
-        "macro_f1": scores["macro_f1"],
+        **{name: scores[name] for name in (("f1", "precision", "recall") if tags else ("accuracy", "macro_f1"))},
         "best_epoch": results["best_epoch"],
         "epochs": epochs,
         "seconds": results["seconds"],
@@ -143,6 +163,20 @@ def tf_idf(train: Sequence[Document], test: Sequence[Document]) -> dict[str, flo
     }
 
 
+def most_frequent_tags(train: Sequence[Sentence], test: Sequence[Sentence]) -> dict[str, float]:
+    """Give each word the tag that it has most often in training, `O` one that does not occur; returns the scores."""
+    from kpt.evaluation import entity_scores
+
+    counts: dict[str, Counter[str]] = {}
+    for words, tags in train:
+        for word, tag in zip(words, tags, strict=True):
+            counts.setdefault(word, Counter())[tag] += 1
+    best = {word: count.most_common(1)[0][0] for word, count in counts.items()}
+    guess = [[best.get(word, "O") for word in words] for words, _ in test]
+    scores = entity_scores([tags for _, tags in test], guess)
+    return {name: round(scores[name], 6) for name in ("f1", "precision", "recall")}
+
+
 def measure(
     data: Labelled,
     run: Path,
@@ -153,19 +187,24 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Return the scores of each side for each number of labels and each seed; `keep` gets them as they come."""
     rows: list[dict[str, Any]] = []
+    tags = data.task == "entities"
+    write, ending = (write_columns, ".conll") if tags else (write_records, ".jsonl")
     with tempfile.TemporaryDirectory() as temporary:
-        files = {
-            name: write_records(Path(temporary) / f"{name}.jsonl", getattr(data, name))
-            for name in ("validation", "test")
-        }
+        paths = {name: Path(temporary) / f"{name}{ending}" for name in ("train", "validation", "test")}
+        files = {name: write(paths[name], getattr(data, name)) for name in ("validation", "test")}
         for count in settings["labels"]:
             for seed in range(settings["seeds"]):
                 train = some_labels(data.train, count, seed)
-                files["train"] = write_records(Path(temporary) / "train.jsonl", train)
+                files["train"] = write(paths["train"], train)
                 for side in sides:
-                    scores = tf_idf(train, data.test) if side == "tf-idf" else tuned(run, side, files, settings, seed)
-                    rows.append({"side": side, "labels": count, "seed": seed, **scores})
-                    say(f"{count:>5} labels, seed {seed}, {side:<12} accuracy {scores['accuracy']:.3f}")
+                    if side == "baseline":
+                        name = BASELINES.get(data.task, TF_IDF)
+                        scores = (most_frequent_tags if tags else tf_idf)(train, data.test)
+                    else:
+                        name, scores = side, tuned(run, side, files, settings, seed)
+                    rows.append({"side": name, "labels": count, "seed": seed, **scores})
+                    first = next(iter(scores))
+                    say(f"{count:>5} labels, seed {seed}, {name:<17} {first} {scores[first]:.3f}")
                     keep(rows)
     return rows
 
@@ -178,7 +217,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     results = []
     for (labels, side), some in groups.items():
         result: dict[str, Any] = {"labels": labels, "side": side, "seeds": len(some)}
-        for score in ("accuracy", "macro_f1"):
+        for score in (name for name in SCORES if name in some[0]):
             values = [row[score] for row in some]
             result[score] = round(statistics.fmean(values), 4)
             result[f"{score}_deviation"] = round(statistics.stdev(values), 4) if len(values) > 1 else None
@@ -189,7 +228,8 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def show(result: dict[str, Any], console: Console) -> None:
     """Print the table."""
     table = Table(title=f"{result['task']}, test split of {result['texts']['test']} texts")
-    for name in ("labels", "side", "accuracy", "macro-F1", "seeds"):
+    scores = {name: title for name, title in SCORES.items() if name in result["summary"][0]}
+    for name in ("labels", "side", *scores.values(), "seeds"):
         table.add_column(name, justify="left" if name == "side" else "right")
 
     def words(row: dict[str, Any], score: str) -> str:
@@ -197,15 +237,16 @@ def show(result: dict[str, Any], console: Console) -> None:
         return f"{row[score]:.3f}" + ("" if spread is None else f" ± {spread:.3f}")
 
     for row in result["summary"]:
-        scores = [words(row, score) for score in ("accuracy", "macro_f1")]
-        table.add_row(f"{row['labels']:,}", row["side"], *scores, str(row["seeds"]))
+        cells = [words(row, score) for score in scores]
+        table.add_row(f"{row['labels']:,}", row["side"], *cells, str(row["seeds"]))
     console.print(table)
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """Run the benchmark; return what is written to `--out`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help=f"folder with {', '.join(FILES)} (default: the documentation)")
+    parser.add_argument("--data", type=Path, help=f"folder with {', '.join((*FILES, *COLUMNS))}")
+    parser.add_argument("--task", choices=("sentiment", "entities"), default="sentiment", help="with --data")
     parser.add_argument("--out", type=Path, default=Path("finetuning.json"), help="JSON to write")
     parser.add_argument("--run", type=Path, help="folder for the pre-training, which is taken again where it is there")
     parser.add_argument("--steps", type=int, help=f"of the pre-training (default {SETTINGS['steps']})")
@@ -220,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     settings = SETTINGS | (TINY if options.tiny else {}) | {n: v for n, v in given.items() if v is not None}
     console = Console(stderr=True)
     if options.data is not None and not options.tiny:
-        data = movie_reviews(options.data)
+        data = (named_entities if options.task == "entities" else movie_reviews)(options.data)
     elif options.tiny:
         data = documentation_subjects(["jinja2", "rich", "safetensors"], 2, 16, 8, 8)
     else:
@@ -231,7 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         folder = options.run or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         note = folder / "pretraining.json"
-        if set(options.sides) != {"tf-idf"}:
+        if set(options.sides) != {"baseline"}:
             if not note.is_file():
                 write_json(note, pretrained(data, folder, settings, options.precision))
             result["pretraining"] = json.loads(note.read_text(encoding="utf-8"))

@@ -8,13 +8,31 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from kpt.data import TaggedWords, read_conll
 from kpt.text import Corpus, Document, documentation
 
-__all__ = ["FILES", "Labelled", "documentation_subjects", "movie_reviews", "some_labels", "write_records"]
+__all__ = [
+    "COLUMNS",
+    "FILES",
+    "Labelled",
+    "Sentence",
+    "documentation_subjects",
+    "movie_reviews",
+    "named_entities",
+    "some_labels",
+    "write_columns",
+    "write_records",
+]
 
 #: Of `--data`: reviews with `cv` numbers in their ids, speeches, and WikiText-2's validation part.
 FILES = ("movie_reviews.jsonl", "speeches.jsonl", "wikitext2-valid.txt")
+#: Of `--data` for entities.
+COLUMNS = ("wnut17-train.conll", "wnut17-dev.conll", "wnut17-test.conll")
+
+#: The words and the tags of a sentence.
+Sentence = tuple[list[str], list[str]]
 
 
 @dataclass(frozen=True)
@@ -30,9 +48,9 @@ class Labelled:
     """
 
     task: str
-    train: list[Document]
-    validation: list[Document]
-    test: list[Document]
+    train: list[Any]
+    validation: list[Any]
+    test: list[Any]
     unlabelled: list[Document]
 
 
@@ -44,6 +62,22 @@ def movie_reviews(folder: Path) -> Labelled:
         parts["train" if number < 700 else "validation" if number < 750 else "test"].append(review)
     others = [*Corpus(folder / FILES[1]), *Corpus(folder / FILES[2], documents="wikitext")]
     return Labelled("sentiment of reviews", **parts, unlabelled=others)
+
+
+def named_entities(folder: Path) -> Labelled:
+    """Return the entities of WNUT 2017, in its own splits; the text is that of reviews, speeches and articles."""
+    parts = {
+        name: sentences_of(read_conll(folder / file, repair=True))
+        for name, file in zip(("train", "validation", "test"), COLUMNS, strict=True)
+    }
+    reviews = movie_reviews(folder)
+    tweets = [Document(" ".join(words)) for words, _ in parts["train"]]
+    return Labelled("entities", **parts, unlabelled=[*reviews.train, *reviews.unlabelled, *tweets])
+
+
+def sentences_of(data: TaggedWords) -> list[Sentence]:
+    """Return the words and the tags of each sentence."""
+    return list(zip(data.texts, data.labels, strict=True))
 
 
 def documentation_subjects(
@@ -67,12 +101,12 @@ def documentation_subjects(
     return Labelled("subject of documentation", **splits, unlabelled=rest)
 
 
-def some_labels(documents: Sequence[Document], count: int, seed: int) -> list[Document]:
-    """Return some labelled texts, of each label equally many but for what does not divide evenly."""
+def some_labels(texts: Sequence[Any], count: int, seed: int) -> list[Any]:
+    """Return some labelled texts, of each label equally many but for what does not divide evenly; or some sentences."""
     chooser = random.Random(seed)
-    by_label: dict[str, list[Document]] = {}
-    for document in documents:
-        by_label.setdefault(str(document.label), []).append(document)
+    by_label: dict[str, list[Any]] = {}
+    for text in texts:
+        by_label.setdefault(str(getattr(text, "label", None)), []).append(text)
     for own in by_label.values():
         chooser.shuffle(own)
     turns = range(max(map(len, by_label.values())))
@@ -83,4 +117,11 @@ def write_records(path: Path, documents: Sequence[Document]) -> Path:
     """Write labelled texts as jsonl."""
     lines = [json.dumps({"text": document.text, "label": document.label}) for document in documents]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def write_columns(path: Path, sentences: Sequence[Sentence]) -> Path:
+    """Write tagged words as a CoNLL file."""
+    lines = ["\n".join(map("\t".join, zip(words, tags, strict=True))) for words, tags in sentences]
+    path.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
     return path

@@ -1,8 +1,8 @@
 """Words with tags, from CoNLL column files: what a tagger is trained on.
 
 A line is a word and its columns, of which one is the tag, with tabs between them (with white space, where a line has no
-tab). A line of white space ends a sentence, and so does the end of the file; lines that begin with ``-DOCSTART-`` are
-passed over.
+tab). A line of white space (or of byte order marks, as files have that were joined) ends a sentence, and so does the
+end of the file; lines that begin with ``-DOCSTART-`` are passed over.
 
 Tags are BIO (IOB2): ``O`` for a word of no entity, ``B-TYPE`` for the first word of one and ``I-TYPE`` for each further
 one. ``I-TYPE`` is valid after ``B-TYPE`` and ``I-TYPE`` of the same type alone. What is not valid is an error with its
@@ -146,7 +146,7 @@ def _sentences(path: Path, problems: Counter[str]) -> Iterator[tuple[int, list[s
     lines: list[str] = []
     number = 0
     for number, line in enumerate(lines_of(read_blocks(path, problems=problems), str(path), 1), 1):
-        if line.isspace() or not line or line.startswith("-DOCSTART-"):
+        if not line.strip("\ufeff \t") or line.isspace() or line.startswith("-DOCSTART-"):
             if lines:
                 yield number - len(lines), lines
             lines = []

@@ -42,7 +42,7 @@ class Tagger(TaskModel):
 
     Example:
         >>> from kpt import Encoder, WordPieceTokenizer
-        >>> tokenizer = WordPieceTokenizer.train(["Anna sang"] * 2, 30)
+        >>> tokenizer = WordPieceTokenizer.train(["Anna sang"] * 2, 19)
         >>> encoder = Encoder(tokenizer.vocabulary.size, width=8, depth=1, heads=2)
         >>> tagger = Tagger(encoder, ["O", "B-person", "I-person"], tokenizer=tokenizer, length=16)
         >>> tagger.compile(optimizer="adamw")

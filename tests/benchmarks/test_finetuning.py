@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.finetuning import SIDES, main, summary
-from benchmarks.finetuning_inputs import movie_reviews, some_labels
+from benchmarks.finetuning import SIDES, main, most_frequent_tags, summary
+from benchmarks.finetuning_inputs import movie_reviews, named_entities, some_labels, write_columns
 from kpt.text import Document
 
 
 def test_mean_and_spread_of_the_seeds() -> None:
     rows = [
-        {"labels": 50, "side": "tf-idf", "seed": seed, "accuracy": accuracy, "macro_f1": 0.5}
+        {"labels": 50, "side": "TF-IDF", "seed": seed, "accuracy": accuracy, "macro_f1": 0.5}
         for seed, accuracy in enumerate((0.5, 0.6, 0.7))
     ]
     (row,) = summary(rows)
@@ -33,6 +33,25 @@ def test_the_splits_of_the_reviews(tmp_path: Path) -> None:
     assert {document.id for document in data.train} == set(names[:4])
 
 
+def test_the_most_frequent_tag_of_a_word() -> None:
+    train = [(["Anna", "sang"], ["B-x", "O"]), (["Anna", "Anna"], ["I-x", "B-x"])]
+    test = [(["Anna", "came"], ["B-x", "B-x"]), (["sang"], ["O"])]
+    assert most_frequent_tags(train, test) == {"f1": 0.666667, "precision": 1.0, "recall": 0.5}
+
+
+def test_entities_and_their_files(tmp_path: Path) -> None:
+    (tmp_path / "movie_reviews.jsonl").write_text('{"id": "cv000_1", "label": "neg", "text": "bad"}')
+    (tmp_path / "speeches.jsonl").write_text('{"text": "We the people."}')
+    (tmp_path / "wikitext2-valid.txt").write_text(" = Title = \n It rained . \n")
+    for name, tag in (("train", "B-x"), ("dev", "I-x"), ("test", "O")):
+        write_columns(tmp_path / f"wnut17-{name}.conll", [(["Anna", "sang"], [tag, "O"]), (["it"], ["O"])])
+    data = named_entities(tmp_path)
+    assert data.train == [(["Anna", "sang"], ["B-x", "O"]), (["it"], ["O"])]
+    assert data.validation[0][1] == ["B-x", "O"] and len(data.test) == 2
+    assert [document.text for document in data.unlabelled][-2:] == ["Anna sang", "it"]
+    assert len(some_labels(data.train, 1, 0)) == 1
+
+
 def test_labels_are_drawn_alike_of_each() -> None:
     documents = [Document(f"text {number}", "abc"[number % 3]) for number in range(30)]
     chosen = some_labels(documents, 10, seed=1)
@@ -46,8 +65,8 @@ def test_tiny_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = main(words)
     assert json.loads((tmp_path / "finetuning.json").read_text()) == result
     assert result["task"] == "subject of documentation" and result["pretraining"]["steps"] == 4
-    assert [row["side"] for row in result["rows"]] == list(SIDES)
+    assert [row["side"] for row in result["rows"]] == [*SIDES[:2], "TF-IDF"]
     assert all(0 <= row["accuracy"] <= 1 and row["seconds"] >= 0 for row in result["rows"])
     assert "from scratch" in capsys.readouterr().out
-    again = main([*words, "--sides", "tf-idf"])  # the pre-training is there
+    again = main([*words, "--sides", "baseline"])  # the pre-training is there
     assert again["rows"][0]["accuracy"] == result["rows"][2]["accuracy"]

@@ -11,7 +11,8 @@ from kpt.data.conll import bio_tag_names, read_conll, valid_bio
 def test_sentences_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "a.conll"
     file.write_bytes(
-        b"\xef\xbb\xbf-DOCSTART- -X- O O\n\nAnna\tB-person\r\nBell\tI-person\n\t\nsings\tO\n\n\n@paul\tB-person"
+        b"\xef\xbb\xbf-DOCSTART- -X- O O\n\nAnna\tB-person\r\nBell\tI-person\n\t\nsings\tO\n"
+        b"\xef\xbb\xbf\n\n@paul\tB-person"
     )
     data = read_conll(file)
     assert data.texts == [["Anna", "Bell"], ["sings"], ["@paul"]]
