@@ -41,6 +41,7 @@ bench: .venv/bench.stamp
 	$(BIN)/python -m benchmarks.nanogpt
 	$(BIN)/python -m benchmarks.generation
 	$(BIN)/python -m benchmarks.word2vec
+	$(BIN)/python -m benchmarks.finetuning
 
 clean:
 	rm -rf .venv demo

@@ -55,7 +55,7 @@ def test_all_examples_are_named_in_their_order() -> None:
 
 def test_the_benchmarks_take_these_options() -> None:
     calls = commands("python -m ") + commands("KERAS_BACKEND=jax python -m ")
-    assert len(calls) == 6
+    assert len(calls) == 7
     for module, *words in calls:
         source = (ROOT / Path(*module.split("."))).with_suffix(".py").read_text(encoding="utf-8")
         assert all(f'"{word}"' in source for word in words if word.startswith("--")), module
@@ -84,7 +84,7 @@ def test_the_command_line_from_text_to_an_answer(
         *("tokenizer", "prepare", "pretrain", "pretrain", "export"),
         *("tokenizer", "prepare", "pretrain", "evaluate", "generate", "export", "export"),
         *("tokenizer", "prepare", "pretrain"),
-        *("finetune", "evaluate"),
+        *("finetune", "evaluate", "predict", "export"),
     ]
     for name in ("train", "validation", "test"):
         texts = [{"text": f"the {animal} saw the ball", "label": animal < "d"} for animal in ("cat", "dog") * 4]
