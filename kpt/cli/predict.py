@@ -27,10 +27,10 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
     """Describe the verb."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "predict",
-        help="tell the labels or numbers of texts",
+        help="tell the labels, numbers or entities of texts",
         description="Tell what a tuned model was trained to tell of texts. Each text gets a line with a JSON object, "
-        "in the order of the texts: its label and the probability of each, or its number. The file may have any size. "
-        "An empty text is told like any other, and counted.",
+        "in the order of the texts: its label and the probability of each, its number, or its entities with the places "
+        "of their characters. The file may have any size. An empty text is told like any other, and counted.",
         epilog="Example: kpt predict --from tuned reviews.jsonl --keep id > predicted.jsonl",
     )
     parser.add_argument("file", metavar="FILE", help=".txt (a text a line) .jsonl .csv .tsv, or .gz; - for the input")
