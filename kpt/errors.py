@@ -1,4 +1,4 @@
-"""The exception that says: what you passed is wrong."""
+"""The exceptions that say: what you passed is wrong, and: this process was asked to end."""
 
 from __future__ import annotations
 
@@ -14,3 +14,21 @@ class InputError(ValueError):
         ...
         kpt.errors.InputError: steps is 0; give a positive number of steps
     """
+
+
+class Terminated(SystemExit):
+    """The process was asked to end (SIGTERM), as when its machine is taken away; what could be kept is kept.
+
+    Uncaught it ends the process with exit status 143, as the signal would have.
+
+    Args:
+        message: what was kept, and how to go on.
+
+    Example:
+        >>> Terminated("go on with --resume").code, str(Terminated("go on with --resume"))
+        (143, 'go on with --resume')
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.code = 143

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import kpt
 from kpt.cli import demo, evaluate, export, finetune, generate, predict, prepare, pretrain, tokenizer
 from kpt.cli.output import Output
-from kpt.errors import InputError
+from kpt.errors import InputError, Terminated
 
 __all__ = ["build_parser", "main"]
 
@@ -23,6 +23,7 @@ DONE = 0
 FAILED = 1
 WRONG_INPUT = 2
 INTERRUPTED = 130
+TERMINATED = 143
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; those of the process by default.
 
     Returns:
-        The exit status: 0 done, 1 the work failed, 2 the call or its input is wrong, 130 interrupted.
+        The exit status: 0 done, 1 the work failed, 2 the call or its input is wrong, 130 interrupted (Ctrl-C), 143
+            asked to end (SIGTERM).
     """
     try:
         arguments = build_parser().parse_args(argv)
@@ -61,8 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         with Output(as_json=arguments.json) as output:
             output.results(arguments.run(arguments, output))
         return DONE
-    except KeyboardInterrupt:
-        return complain(prog, "interrupted; what was complete by then is kept", INTERRUPTED)
+    except (KeyboardInterrupt, Terminated) as error:
+        status = TERMINATED if isinstance(error, Terminated) else INTERRUPTED
+        return complain(prog, one_sentence(str(error)) or "interrupted; what was complete by then is kept", status)
     except BrokenPipeError:  # the reader of our output, head for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED

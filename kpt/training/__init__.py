@@ -11,6 +11,7 @@ from kpt.lazy import lazy_names
 
 if TYPE_CHECKING:
     from kpt.training.bert import BertSettings, pretrain_bert
+    from kpt.training.checkpoints import Checkpoints
     from kpt.training.finetune_settings import FinetuneSettings
     from kpt.training.finetuning import finetune, load_task_model, new_source, trained_source
     from kpt.training.generate_samples import GenerateSamples
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from kpt.training.pretraining import Pretraining, pretrain
     from kpt.training.progress import TrainingProgress
     from kpt.training.report import write_report
-    from kpt.training.run_folder import Checkpoints, RunFolder
+    from kpt.training.run_folder import RunFolder
     from kpt.training.schedule import WarmupDecay
     from kpt.training.sources import Loaded, load, open_source
     from kpt.training.word2vec import pretrain_word2vec
@@ -69,7 +70,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "BertSettings": "kpt.training.bert",
-        "Checkpoints": "kpt.training.run_folder",
+        "Checkpoints": "kpt.training.checkpoints",
         "GenerateSamples": "kpt.training.generate_samples",
         "FinetuneSettings": "kpt.training.finetune_settings",
         "GptSettings": "kpt.training.gpt",

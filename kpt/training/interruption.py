@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps: what was learned by then is whole and can be kept."""
+"""Ctrl-C and SIGTERM between two steps: what was learned by then is whole and can be kept."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ from typing import Any, Self
 
 import keras
 
+from kpt.errors import Terminated
+
 __all__ = ["Interruption"]
 
 
 class Interruption(keras.callbacks.Callback):
-    """Lets an interruption wait for the end of the step that runs; the next one is heard at once.
+    """Lets Ctrl-C (SIGINT) and SIGTERM wait for the end of the step that runs; the next one is heard at once.
 
     In the middle of a step the model's state may be nowhere: on JAX its old values are given away before the new ones
     are kept. It is a context manager around `fit` and the last of its callbacks, so that the others have counted the
-    step. Where something else handles interruptions already, and outside the main thread, it changes nothing.
+    step; `fit` then raises `KeyboardInterrupt`, or `kpt.errors.Terminated` for SIGTERM. An evaluation does not run to
+    its end, but to that of a batch. What handles one of the signals already keeps it, and outside the main thread
+    nothing changes.
 
     Attributes:
-        urgent: whether an interruption came before the one at hand was heard, so that nothing may take time any more.
+        asked: whether a signal came.
+        urgent: whether another came before the one at hand was heard, so that nothing may take time any more.
+        heard: whether `fit` was left at the end of a step, so that the model is whole.
 
     Example:
         >>> with Interruption() as interruption:  # doctest: +SKIP
@@ -30,28 +36,39 @@ class Interruption(keras.callbacks.Callback):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked = self.urgent = False
-        self._installed = False
+        self.asked = self.urgent = self.heard = False
+        self._error: type[BaseException] = KeyboardInterrupt
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        ours = threading.current_thread() is threading.main_thread()
-        if ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._hear)
-            self._installed = True
+        if threading.current_thread() is threading.main_thread():
+            defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+            for number, default in defaults.items():
+                if signal.getsignal(number) is default:
+                    self._before[number] = signal.signal(number, self._hear)
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._installed:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            self._installed = False
+        while self._before:
+            signal.signal(*self._before.popitem())
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Interrupt `fit` if that was asked for."""
+        """Leave `fit` if that was asked for."""
         if self.asked:
-            raise KeyboardInterrupt
+            self.heard = True
+            raise self._error
+
+    def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Leave the evaluation if that was asked for; training has ended a step by then."""
+        self.on_train_batch_end(batch)
+
+    def with_message(self, message: str) -> BaseException:
+        """Return what to raise instead of the bare interruption, which says what was kept and how to go on."""
+        return self._error(message)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
+        self._error = Terminated if number == signal.SIGTERM else KeyboardInterrupt
         if self.asked:
             self.urgent = True
-            raise KeyboardInterrupt
+            raise self._error
         self.asked = True

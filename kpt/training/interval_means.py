@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 __all__ = ["IntervalMeans"]
 
@@ -32,6 +33,14 @@ class IntervalMeans:
         """Begin an epoch, in which Keras begins its means anew."""
         self._batches = 0
         self._means = {}
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` takes, as JSON values."""
+        return {"batches": self._batches, "means": self._means}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was asked for."""
+        self._batches, self._means = state["batches"], dict(state["means"])
 
     def update(self, batches: int, means: Mapping[str, float]) -> dict[str, float]:
         """Return the means over the batches since the last call.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import keras
+import numpy as np
 
 from kpt.errors import InputError
 from kpt.files import atomic_file
@@ -34,7 +35,13 @@ class MetricsLog(keras.callbacks.Callback):
         every: steps between two lines of training.
         tokens_per_step: slots in a batch (batch size times length) for `tokens_per_second`; absent if None.
         start_step: steps that were done before this call of `fit`.
+        state: what `state` returned after them, to go on in the middle of an epoch as if there had been no end: the
+            same lines, with the same means.
         tensorboard: folder for TensorBoard's event files; none if None.
+
+    Attributes:
+        step: steps done.
+        logs: what Keras measured over the epoch up to that step.
 
     Raises:
         InputError: `every` is below 1, or a line of the file is no JSON object.
@@ -50,6 +57,7 @@ class MetricsLog(keras.callbacks.Callback):
         every: int = 20,
         tokens_per_step: int | None = None,
         start_step: int = 0,
+        state: Mapping[str, Any] | None = None,
         tensorboard: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__()
@@ -62,6 +70,11 @@ class MetricsLog(keras.callbacks.Callback):
         self.tensorboard = None if tensorboard is None else Path(tensorboard)
         self.seconds_before = _drop_after(self.path, start_step)
         self._means = IntervalMeans()
+        self._state = state
+        self.logs: Mapping[str, Any] = state["logs"] if state else {}
+        self._interval_start = state["interval_start"] if state else start_step
+        self._epoch_start = self._means_start = state["epoch_start"] if state else start_step
+        self._first_line = state is None  # after the first step, which compiles
         self._file: IO[str] | None = None
         self._events: Any = None
         self._rate: Callable[[int], float | None] = lambda step: None
@@ -76,19 +89,27 @@ class MetricsLog(keras.callbacks.Callback):
             self._events = SummaryWriter(str(self.tensorboard), purge_step=self.step + 1)
         self._rate = learning_rates(self.model)
         self._begin = self._interval_begin = time.perf_counter()
-        self._epoch_start = self._interval_start = self._first_step = self.step
+        self._epoch_start = self.step
         self._paused = 0.0
+        self._compiled = False
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Keras begins its means anew."""
+        """Keras begins its means anew; in the middle of an epoch they go on instead."""
         self._epoch_start = self.step
-        self._means.reset()
+        state, self._state = self._state, None
+        if state is None:
+            self._means_start = self.step
+            self._means.reset()
+            return
+        self._means.restore(state["means"])
+        for variable, value in zip(self.model.metrics_variables, state["sums"], strict=True):
+            variable.assign(value)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Write a line after the first step and after every `every` steps."""
-        self.step = self._epoch_start + batch + 1
-        if self.step - self._interval_start >= self.every or self._interval_start == self._first_step:
-            self._write_training(logs or {})
+        self.step, self.logs = self._epoch_start + batch + 1, logs or {}
+        if self.step - self._interval_start >= self.every or self._first_line:
+            self._write_training(self.logs)
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Stop the clock of the throughput."""
@@ -102,13 +123,14 @@ class MetricsLog(keras.callbacks.Callback):
         """Write the rest of the epoch, and what the held-out documents say."""
         logs = logs or {}
         if self.step > self._interval_start:
-            self._write_training({name: value for name, value in logs.items() if not name.startswith("val_")})
+            self._write_training(self.logs)
         held_out = {name.removeprefix("val_"): value for name, value in logs.items() if name.startswith("val_")}
         if held_out:
             self._write("heldout", held_out)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Close the files."""
+        self.seconds_before += time.perf_counter() - self._begin
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -116,16 +138,47 @@ class MetricsLog(keras.callbacks.Callback):
             self._events.close()
             self._events = None
 
+    def state(self) -> dict[str, Any]:
+        """Return what goes into a checkpoint after the present step: JSON values, of which none is rounded."""
+        return {
+            "interval_start": self._interval_start,
+            "epoch_start": self._means_start,
+            "means": self._means.state(),
+            "sums": [np.asarray(variable.numpy()).tolist() for variable in self.model.metrics_variables],
+            "logs": {name: float(value) for name, value in self.logs.items()},
+        }
+
+    def ends_epoch(self, held_out: bool) -> bool:
+        """Take an epoch for complete that ended with the last step; returns whether its lines are all there.
+
+        Those that are there in part are removed: they are to be written again.
+
+        Args:
+            held_out: whether the held-out documents have a line then.
+        """
+        state, self._state = self._state, None
+        records = read_metrics(self.path) if self.path.is_file() else []
+        there = [record["split"] for record in records if record["step"] == self.step]
+        if state is None or {"train", *(["heldout"] if held_out else [])} <= set(there):
+            self._interval_start = self.step
+            return True
+        before = self._interval_start == self.step  # the line of training was there when the checkpoint was
+        if records:
+            _keep(self.path, lambda record: record["step"] < self.step or (before and record["split"] == "train"))
+        self._means.restore(state["means"])
+        return False
+
     def _write_training(self, logs: Mapping[str, Any]) -> None:
         now = time.perf_counter()
         done = self.step - self._interval_start
-        values = self._means.update(self.step - self._epoch_start, {name: float(logs[name]) for name in logs})
+        values = self._means.update(self.step - self._means_start, {name: float(logs[name]) for name in logs})
         rate = self._rate(self.step - 1)
         if rate is not None:
             values["learning_rate"] = rate
-        if self.tokens_per_step and self._interval_start > self._first_step:
+        if self.tokens_per_step and self._compiled:
             values["tokens_per_second"] = done * self.tokens_per_step / (now - self._interval_begin - self._paused)
         self._interval_begin, self._interval_start, self._paused = now, self.step, 0.0
+        self._compiled, self._first_line = True, False
         self._write("train", values)
 
     def _write(self, split: str, values: Mapping[str, Any]) -> None:
@@ -188,8 +241,13 @@ def _drop_after(path: Path, step: int) -> float:
     """Keep the lines up to a step; returns the seconds of the last one."""
     if not path.is_file():
         return 0.0
-    records = read_metrics(path)
-    kept = [record for record in records if record["step"] <= step]
+    kept = _keep(path, lambda record: record["step"] <= step)
+    return max((record.get("seconds") or 0.0 for record in kept), default=0.0)
+
+
+def _keep(path: Path, wanted: Callable[[Mapping[str, Any]], bool]) -> list[dict[str, Any]]:
+    """Write the file anew with some of its lines; returns these."""
+    kept = [record for record in read_metrics(path) if wanted(record)]
     with atomic_file(path) as temporary:
         temporary.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
-    return max((record.get("seconds") or 0.0 for record in kept), default=0.0)
+    return kept

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import time
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -19,12 +18,15 @@ from kpt.errors import InputError
 from kpt.files import write_json
 from kpt.objectives import Pretrainer
 from kpt.text import Tokenizer, Vocabulary, load_tokenizer
+from kpt.training.checkpoints import Checkpoints
 from kpt.training.finite_loss import FiniteLoss
+from kpt.training.kept_run import kept_run
 from kpt.training.metrics_log import MetricsLog, read_metrics
 from kpt.training.progress import TrainingProgress
 from kpt.training.report import write_report
-from kpt.training.run_folder import Checkpoints, RunFolder
+from kpt.training.run_folder import RunFolder
 from kpt.training.settings import PretrainSettings
+from kpt.training.steps import fit_steps
 
 __all__ = ["Pretraining", "pretrain"]
 
@@ -110,31 +112,24 @@ def pretrain(
     options: dict[str, Any] = {"objectives": model.objectives, "batch_size": settings.batch_size}
     validation = Batches(held_out_examples, steps=settings.evaluation_batches, repeat=True, **options)
     baselines = task.baselines(train, validation)
-    interval = settings.interval
-    shown = (
-        TrainingProgress(settings.steps, tokens_per_step=settings.tokens_per_step, start_step=step)
-        if progress
-        else None
+    log = metrics_log(run, settings, step)
+    checkpoints = Checkpoints(
+        run, settings.checkpoint_every or settings.interval, start_step=step, log=log, keep=settings.keep
     )
-    own = [metrics_log(run, settings, step), FiniteLoss(step), Checkpoints(run, every=interval, start_step=step)]
-    try:
-        if remaining := settings.steps - step:
-            with warnings.catch_warnings():  # the last epoch may be shorter than the others
-                warnings.filterwarnings("ignore", "\\s*Your input ran out of data", UserWarning)
-                model.fit(
-                    Batches(train_examples, steps=remaining, start_step=step, **options),
-                    epochs=-(-remaining // interval),
-                    steps_per_epoch=interval,
-                    shuffle=False,
-                    validation_data=validation,
-                    callbacks=[*own, *([shown] if shown else []), *callbacks],
-                    verbose=0,
-                )
-        write_json(run.path / "samples.json", task.samples(model, held_out))
-    finally:
-        if shown:
-            shown.close()
-        results = {"parameters": model.count_params(), **report(run, task, baselines)}
+    shown = [training_progress(settings, log)] if progress else []
+    with kept_run(run, checkpoints, shown, lambda: report(run, task, baselines)) as interruption:
+        fit_steps(
+            model,
+            lambda start, count: Batches(train_examples, steps=count, start_step=start, **options),
+            start_step=step,
+            steps=settings.steps,
+            interval=settings.interval,
+            log=log,
+            callbacks=[log, FiniteLoss(step), checkpoints, *shown, *callbacks, interruption],
+            validation=validation,
+        )
+    write_json(run.path / "samples.json", task.samples(model, held_out))
+    results = {"parameters": model.count_params(), **report(run, task, baselines)}
     return results | {"seconds": round(time.perf_counter() - begin, 1)}
 
 
@@ -161,29 +156,58 @@ def open_run(path: Path, tokenizer: Tokenizer, config: dict[str, Any], *, resume
     Raises:
         InputError: it holds something, or the run to go on with has other settings.
     """
-    begun = (path / "config.json").is_file()
-    if resume and begun:
+    if resume and (path / "config.json").is_file():
         run = RunFolder(path)
-        for group in ("model", "training", "data"):
-            old, new = run.config.get(group, {}), config[group]
-            for name in new.keys() - {"store"}:  # a store may be moved: its fingerprint and counts say which it is
-                if old.get(name) != new[name]:
-                    raise InputError(
-                        f"the run {path} has the {group} setting {name} {old.get(name)!r}, not {new[name]!r}; "
-                        "go on with the settings it was begun with, or choose another folder"
-                    )
+        check_same(run, config)
         return run
     return RunFolder.create(path, tokenizer, config, overwrite=overwrite)
 
 
+def check_same(run: RunFolder, config: Mapping[str, Any]) -> None:
+    """Make sure that a run was begun with these settings and these data, as far as they make a difference.
+
+    Raises:
+        InputError: it was not; the message has the first difference.
+    """
+    # A store may be moved, what it has is compared; how often the run is saved is no part of it.
+    free = {"store", "checkpoint_every", "keep"}
+    old = {group: run.config.get(group, {}) for group in ("training", "model", "data")}
+    for what, name in (("tokenizer", "tokenizer"), ("text", "content")):
+        before, now = old["data"].get(name), config["data"].get(name)
+        if before is not None and now is not None and before != now:  # an earlier version wrote no `content`
+            raise InputError(
+                f"the run {run.path} was begun with a store of another {what} ({before[:12]}, not {now[:12]}): "
+                f"{old['data'].get('store')}; go on with that one, or choose another folder"
+            )
+    for group, settings in old.items():
+        for name, new in config[group].items():
+            if name not in free and name != "content" and settings.get(name) != new:
+                raise InputError(
+                    f"the run {run.path} has the {group} setting {name} {settings.get(name)!r}, not {new!r}; "
+                    "go on with the settings it was begun with, or choose another folder"
+                )
+
+
 def metrics_log(run: RunFolder, settings: PretrainSettings, step: int) -> MetricsLog:
     """Return the callback that writes the metrics of a run, about 150 lines but at least one in twenty steps."""
+    state = run.state(step).get("log") if step else None
     return MetricsLog(
         run.metrics,
         every=max(1, min(20, settings.steps // 150)),
         tokens_per_step=settings.tokens_per_step,
         start_step=step,
+        state=state,
         tensorboard=run.tensorboard,
+    )
+
+
+def training_progress(settings: PretrainSettings, log: MetricsLog) -> TrainingProgress:
+    """Return the callback that shows how far a run is."""
+    return TrainingProgress(
+        settings.steps,
+        tokens_per_step=settings.tokens_per_step,
+        start_step=log.step,
+        epoch_start=log.step // settings.interval * settings.interval,
     )
 
 
@@ -225,5 +249,10 @@ def config_of(task: Pretraining, store: TokenStore) -> dict[str, Any]:
         "backend": keras.backend.backend(),
         "model": settings.model_config,
         "training": asdict(settings) | {"learning_rate": settings.peak},
-        "data": {"store": str(store.folder), "tokenizer": store.tokenizer_fingerprint, **store.summary},
+        "data": {
+            "store": str(store.folder),
+            "tokenizer": store.tokenizer_fingerprint,
+            "content": store.fingerprint,
+            **store.summary,
+        },
     }

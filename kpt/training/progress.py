@@ -23,6 +23,7 @@ class TrainingProgress(keras.callbacks.Callback):
         tokens_per_step: slots in a batch, for the throughput; absent if None.
         unit: what they are called.
         start_step: steps that were done before this call of `fit`.
+        epoch_start: step at which the epoch began whose means Keras goes on with; by default `start_step`.
         file: where to write; standard error by default.
         lines: how many lines a run prints where there is no terminal.
 
@@ -37,6 +38,7 @@ class TrainingProgress(keras.callbacks.Callback):
         tokens_per_step: int | None = None,
         unit: str = "tokens",
         start_step: int = 0,
+        epoch_start: int | None = None,
         file: IO[str] | None = None,
         lines: int = 20,
     ) -> None:
@@ -44,6 +46,7 @@ class TrainingProgress(keras.callbacks.Callback):
         self.steps = steps
         self.tokens_per_step, self.unit = tokens_per_step, unit
         self.step = start_step
+        self._before = 0 if epoch_start is None else start_step - epoch_start
         self.console = Console(file=file, stderr=file is None, highlight=False, soft_wrap=True)
         self.lines = lines
         self._means = IntervalMeans()
@@ -70,6 +73,7 @@ class TrainingProgress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Keras begins its means anew."""
         self._epoch_start = self.step
+        self._batches_before, self._before = self._before, 0
         self._means.reset()
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -79,7 +83,7 @@ class TrainingProgress(keras.callbacks.Callback):
             return
         now = time.perf_counter()
         values = {name: float(value) for name, value in (logs or {}).items()}
-        words = summary(self._means.update(batch + 1, values))
+        words = summary(self._means.update(self._batches_before + batch + 1, values))
         if self._shown == self._first_step:  # the first step compiles and tells nothing of the speed
             self._compiled_step, self._compiled_at = self.step, now
         elif self.tokens_per_step:

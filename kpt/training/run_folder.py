@@ -20,8 +20,10 @@ import kpt
 from kpt.errors import InputError
 from kpt.files import atomic_folder, write_json
 from kpt.text import Tokenizer, load_tokenizer
+from kpt.training.checkpoint_files import MODEL, check_files, damaged, read_state, write_files
+from kpt.training.model_state import random_states, restore_random_states
 
-__all__ = ["Checkpoints", "RunFolder"]
+__all__ = ["RunFolder"]
 
 # What `config.json` says its folder is; nothing without it is read as a run, or replaced by one.
 FORMAT = "kpt-run"
@@ -47,7 +49,8 @@ class RunFolder:
 
         config.json      the settings, and the version of kpt that wrote them
         tokenizer/       the tokenizer, loadable by `kpt` and by Hugging Face `tokenizers`
-        checkpoints/     step-N/model.keras: model, weights and optimizer after N steps, the newest two
+        checkpoints/     step-N/, the newest two and the best: model.keras (model, weights and optimizer after N steps),
+                         state.json (random numbers, the metrics so far), checksums.json
         metrics.jsonl    a line of figures every few steps
         tensorboard/     the same for TensorBoard
         report.html      the curves
@@ -151,29 +154,55 @@ class RunFolder:
         """Return the path of the checkpoint after a number of steps."""
         return self.path / "checkpoints" / f"step-{step:08d}"
 
-    def save(self, model: keras.Model, step: int | None = None, keep: int = 2) -> Path:
-        """Write a checkpoint, completely or not at all, and remove the oldest.
+    def save(
+        self,
+        model: keras.Model,
+        step: int | None = None,
+        keep: int = 2,
+        *,
+        best: int | None = None,
+        state: Mapping[str, Any] | None = None,
+    ) -> Path:
+        """Write a checkpoint, completely or not at all, and then remove the oldest.
 
         Args:
             model: The model with its optimizer.
             step: Steps done; by default what the optimizer counted.
-            keep: How many checkpoints stay.
+            keep: How many checkpoints stay. Those of later steps do not: they are of a course that was given up.
+            best: The step of one that stays too.
+            state: What goes on beside the model, JSON values; by default its random numbers alone.
 
         Returns:
             The path of the checkpoint.
 
         Raises:
-            InputError: If the folder cannot be written.
+            OSError: The folder cannot be written, or the disk is full; the message says which checkpoint is whole.
         """
         if step is None:
             step = int(model.optimizer.iterations)
-        (self.path / "checkpoints").mkdir(exist_ok=True)
+        if state is None:
+            state = {"random": random_states(model)}
         target = self.checkpoint(step)
-        with atomic_folder(target, overwrite=True) as temporary:
-            model.save(temporary / "model.keras")
-        for old in self.steps[:-keep]:
+        try:
+            (self.path / "checkpoints").mkdir(exist_ok=True)
+            with atomic_folder(target, overwrite=True) as temporary:
+                write_files(temporary, model, {"step": step, **state})
+        except (OSError, InputError) as error:
+            raise self._not_saved(step, error) from error
+        kept = {*[other for other in self.steps if other <= step][-keep:], best}
+        for old in set(self.steps) - kept:
             shutil.rmtree(self.checkpoint(old), ignore_errors=True)
         return target
+
+    def _not_saved(self, step: int, error: Exception) -> OSError:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        reason = getattr(cause, "strerror", None) or str(error)
+        whole = f"the one after {self.step} steps is whole" if self.step else "there is none yet"
+        return OSError(
+            getattr(cause, "errno", None),
+            f"the checkpoint after {step} steps could not be written to {self.path / 'checkpoints'} ({reason}); "
+            f"{whole}: make room there and go on with --resume",
+        )
 
     def load_newest(self) -> tuple[Any, int]:
         """Return the newest model that can be read, to go on training, and its step; tells of those that cannot.
@@ -183,12 +212,24 @@ class RunFolder:
         """
         for step in reversed(self.steps):
             try:
-                return self.load(step), step
+                loaded = self.load(step), step
             except InputError as error:
                 print(f"{error}", file=sys.stderr, flush=True)
+                continue
+            if step != self.step:
+                print(f"{self.path} goes on from its checkpoint after {step} steps", file=sys.stderr, flush=True)
+            return loaded
         if self.steps:
             raise InputError(f"no checkpoint of {self.path} can be read; start the run anew, with --overwrite")
         raise InputError(f"{self.path} has no checkpoint yet; let the training reach its first, or start it anew")
+
+    def state(self, step: int) -> dict[str, Any]:
+        """Return what a checkpoint holds beside the model, see `save`; nothing for one of an earlier version.
+
+        Raises:
+            InputError: If its file is damaged.
+        """
+        return read_state(self.checkpoint(step))
 
     def load(self, step: int | None = None, compile: bool = True) -> Any:
         """Return the model of a checkpoint.
@@ -206,10 +247,11 @@ class RunFolder:
         if not self.steps:
             raise InputError(f"{self.path} has no checkpoint yet; let the training reach its first, or start it anew")
         step = self.step if step is None else step
-        path = self.checkpoint(step) / "model.keras"
-        if not path.is_file():
+        path = self.checkpoint(step) / MODEL
+        if step not in self.steps:
             have = ", ".join(map(str, self.steps))
             raise InputError(f"{self.path} has no checkpoint after {step} steps; it has those after {have}")
+        check_files(path.parent)
         # The classes that a file may name have to be registered before it is read.
         import kpt.models
         import kpt.objectives
@@ -217,49 +259,11 @@ class RunFolder:
         import kpt.training.optimizers  # noqa: F401
 
         try:
-            return keras.saving.load_model(path, compile=compile, safe_mode=True)
+            model = keras.saving.load_model(path, compile=compile, safe_mode=True)
         except _UNREADABLE as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise InputError(f"{path} cannot be read ({reason}); take another checkpoint of the run") from error
-
-
-class Checkpoints(keras.callbacks.Callback):
-    """Saves the model into a run folder every so many steps and at the end.
-
-    Args:
-        run: The run folder.
-        every: Steps between two checkpoints.
-        start_step: Steps that were done before; by default what the optimizer counted.
-
-    A step is a batch, also where the optimizer passes over it because a loss scale was too large. The batches are
-    counted here: looking at the model after each of them would, on JAX, wait for it and copy its state.
-    """
-
-    def __init__(self, run: RunFolder, every: int, start_step: int | None = None) -> None:
-        super().__init__()
-        self.run, self.every, self.step = run, every, start_step
-
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Count from the steps that the model has behind it."""
-        if self.step is None:
-            self.step = int(self.model.optimizer.iterations)
-        self.saved = self._epoch_start = self.step
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Keras counts the batches anew."""
-        self._epoch_start = self.step or 0
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Save where the step is a multiple of `every`."""
-        self.step = self._epoch_start + batch + 1
-        if self.step // self.every != self.saved // self.every:
-            self._save(self.step)
-
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Save what is newer than the last checkpoint."""
-        if self.step is not None and self.step != self.saved:
-            self._save(self.step)
-
-    def _save(self, step: int) -> None:
-        self.run.save(self.model, step)
-        self.saved = step
+            raise damaged(path, reason) from error
+        state = self.state(step)
+        if "random" in state:
+            restore_random_states(model, state["random"])
+        return model

@@ -45,6 +45,9 @@ class PretrainSettings:
         held_out: share of the documents that is evaluated on and never trained on.
         evaluations: how often that happens, the last time at the end.
         evaluation_batches: batches of an evaluation, the same each time.
+        checkpoint_every: steps between two checkpoints; by default those between two evaluations, before which there is
+            one in any case.
+        keep: how many of the newest checkpoints are kept, beside the best.
         seed: of the split, the examples and the initial weights.
 
     Raises:
@@ -65,12 +68,15 @@ class PretrainSettings:
     held_out: float = 0.05
     evaluations: int = 8
     evaluation_batches: int = 24
+    checkpoint_every: int | None = None
+    keep: int = 2
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "evaluations", "evaluation_batches"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; give 1 or more")
+        for name in ("steps", "batch_size", "evaluations", "evaluation_batches", "checkpoint_every", "keep"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} is {value}; give 1 or more")
         if self.learning_rate is not None and not (self.learning_rate > 0 and isfinite(self.learning_rate)):
             raise InputError(f"learning_rate is {self.learning_rate}; give a number above 0")
         if not 0 < self.held_out < 1:

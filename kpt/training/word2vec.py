@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from math import gcd
@@ -20,14 +19,16 @@ from kpt.errors import InputError
 from kpt.files import write_json
 from kpt.objectives import Word2Vec
 from kpt.text import load_tokenizer
+from kpt.training.checkpoints import Checkpoints
 from kpt.training.finite_loss import FiniteLoss
-from kpt.training.interruption import Interruption
+from kpt.training.kept_run import kept_run
 from kpt.training.metrics_log import MetricsLog, read_metrics
 from kpt.training.pretraining import open_run
 from kpt.training.progress import TrainingProgress
 from kpt.training.report import write_report
 from kpt.training.report_map import word_map
-from kpt.training.run_folder import Checkpoints, RunFolder
+from kpt.training.run_folder import RunFolder
+from kpt.training.steps import fit_steps
 from kpt.training.word2vec_settings import Word2VecSettings
 from kpt.vectors import WordVectors
 
@@ -101,30 +102,39 @@ def pretrain_word2vec(
         model, step = run.load_newest()
     elif model is None:
         model = settings.model(store.vocabulary.size, steps)
-    shown = TrainingProgress(steps, tokens_per_step=words_per_step, unit="words", start_step=step) if progress else None
     interval = -(-steps // (settings.epochs * together)) * together
-    own: list[keras.callbacks.Callback] = [
-        MetricsLog(
-            run.metrics,
-            every=max(1, steps // 150),
-            tokens_per_step=words_per_step,
-            start_step=step,
-            tensorboard=run.tensorboard,
-        ),
-        FiniteLoss(step),
-        Checkpoints(run, every=interval, start_step=step),
-    ]
-    try:
-        if remaining := steps - step:
-            batches = Batches(windows, batch_size=settings.batch_size, steps=remaining, start_step=step)
-            executed = 1 if keras.backend.backend() == "torch" else gcd(together, remaining)
-            model.compile(optimizer=model.optimizer, steps_per_execution=executed)
-            fit(model, batches, interval, [*own, *([shown] if shown else []), *callbacks], run, counts)
+    log = MetricsLog(
+        run.metrics,
+        every=max(1, steps // 150),
+        tokens_per_step=words_per_step,
+        start_step=step,
+        state=run.state(step).get("log") if step else None,
+        tensorboard=run.tensorboard,
+    )
+    checkpoints = Checkpoints(run, every=interval, start_step=step, log=log)
+    shown = []
+    if progress:
+        epoch = step // interval * interval
+        bar = TrainingProgress(steps, tokens_per_step=words_per_step, unit="words", start_step=step, epoch_start=epoch)
+        shown.append(bar)
+
+    def keep() -> None:
         save_vectors(run, model, counts)
-    finally:
-        if shown:
-            shown.close()
-        results = {"parameters": model.count_params(), **report(run, store, words_per_step)}
+
+    executed = 1 if keras.backend.backend() == "torch" else gcd(together, step)
+    model.compile(optimizer=model.optimizer, steps_per_execution=executed)
+    with kept_run(run, checkpoints, shown, lambda: report(run, store, words_per_step), keep) as interruption:
+        fit_steps(
+            model,
+            lambda start, count: Batches(windows, batch_size=settings.batch_size, steps=count, start_step=start),
+            start_step=step,
+            steps=steps,
+            interval=interval,
+            log=log,
+            callbacks=[log, FiniteLoss(step), checkpoints, *shown, *callbacks, interruption],
+        )
+    save_vectors(run, model, counts)
+    results = {"parameters": model.count_params(), **report(run, store, words_per_step)}
     return results | {"seconds": round(time.perf_counter() - begin, 1)}
 
 
@@ -162,34 +172,6 @@ def plan(steps: int) -> tuple[int, int]:
     """
     together = max(1, min(TOGETHER, steps // LOOKS))
     return -(-steps // together) * together, together
-
-
-def fit(
-    model: Word2Vec,
-    batches: Batches,
-    interval: int,
-    callbacks: Sequence[keras.callbacks.Callback],
-    run: RunFolder,
-    counts: np.ndarray,
-) -> None:
-    """Train on the batches, an epoch of `fit` being `interval` of them; interrupted, keep what was learned."""
-    with Interruption() as interruption, warnings.catch_warnings():  # the last epoch may be shorter than the others
-        warnings.filterwarnings("ignore", "\\s*Your input ran out of data", UserWarning)
-        try:
-            model.fit(
-                batches,
-                epochs=-(-batches.steps // interval),
-                steps_per_epoch=interval,
-                callbacks=[*callbacks, interruption],
-                verbose=0,
-            )
-        except KeyboardInterrupt:
-            if not interruption.urgent:
-                if hasattr(model, "jax_state_sync"):
-                    model.jax_state_sync()
-                run.save(model)
-                save_vectors(run, model, counts)
-            raise
 
 
 def save_vectors(run: RunFolder, model: Word2Vec, counts: np.ndarray) -> None:
@@ -252,5 +234,10 @@ def config_of(
         "backend": keras.backend.backend(),
         "model": model,
         "training": training,
-        "data": {"store": str(store.folder), "tokenizer": store.tokenizer_fingerprint, **store.summary},
+        "data": {
+            "store": str(store.folder),
+            "tokenizer": store.tokenizer_fingerprint,
+            "content": store.fingerprint,
+            **store.summary,
+        },
     }

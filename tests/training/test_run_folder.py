@@ -11,8 +11,9 @@ import kpt
 from kpt.errors import InputError
 from kpt.objectives import MaskedLM, NextSentence, Pretrainer
 from kpt.text import Vocabulary, WordPieceTokenizer
+from kpt.training.checkpoints import Checkpoints
 from kpt.training.optimizers import SelectiveAdamW, adamw
-from kpt.training.run_folder import Checkpoints, RunFolder
+from kpt.training.run_folder import RunFolder
 from tests.batches import VOCABULARY, random_batch, tiny_encoder
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
