@@ -120,7 +120,7 @@ def pretrain(
     with kept_run(run, checkpoints, shown, lambda: report(run, task, baselines)) as interruption:
         fit_steps(
             model,
-            lambda start, count: Batches(train_examples, steps=count, start_step=start, **options),
+            lambda start, count: Batches(train_examples, steps=count, start_step=start, repeat=True, **options),
             start_step=step,
             steps=settings.steps,
             interval=settings.interval,

@@ -31,7 +31,9 @@ def fit_steps(
 
     Args:
         model: compiled; of a checkpoint after `start_step` steps, if that is above 0.
-        batches: from a first step and a number of steps to what `fit` takes, such as `kpt.data.Batches`.
+        batches: from a first step and a number of steps to what `fit` takes, such as `kpt.data.Batches`. Every pass
+            is to give the same (`repeat=True`): Keras looks at a batch before it begins, and where there are few its
+            look goes through all of them.
         start_step: steps that were done.
         steps: of the whole run.
         interval: steps between two evaluations.

@@ -126,7 +126,9 @@ def pretrain_word2vec(
     with kept_run(run, checkpoints, shown, lambda: report(run, store, words_per_step), keep) as interruption:
         fit_steps(
             model,
-            lambda start, count: Batches(windows, batch_size=settings.batch_size, steps=count, start_step=start),
+            lambda start, count: Batches(
+                windows, batch_size=settings.batch_size, steps=count, start_step=start, repeat=True
+            ),
             start_step=step,
             steps=steps,
             interval=interval,
