@@ -34,6 +34,8 @@ SETTINGS = (
     "precision",
     "held_out",
     "evaluations",
+    "checkpoint_every",
+    "keep",
     "seed",
 )
 
@@ -110,6 +112,20 @@ def add_sequence_arguments(parser: argparse.ArgumentParser, *, sizes: str, publi
     )
     group.add_argument("--evaluations", type=positive_integer, default=8, metavar="N", help="on these (default: 8)")
     group.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of all that is random (default: 0)")
+    group = parser.add_argument_group("checkpoints", "Ctrl-C and SIGTERM save one too, after the step that runs.")
+    group.add_argument(
+        "--checkpoint-every",
+        type=positive_integer,
+        metavar="N",
+        help="steps between two, beside those before each evaluation (default: these alone)",
+    )
+    group.add_argument(
+        "--keep",
+        type=positive_integer,
+        default=2,
+        metavar="N",
+        help="newest that stay, with the best (default: 2)",
+    )
 
 
 def run_bert(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from kpt.data.conll import TaggedWords, bio_tag_names, read_conll
 from kpt.data.labelled import LabelledTexts, label_names, read_labelled
 from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
-from kpt.errors import InputError
+from kpt.errors import InputError, Terminated
 from kpt.evaluation.task_scores import label_kind, labelled_examples, main_score
 from kpt.files import write_json
 from kpt.models import Decoder, Encoder, encoder_config
@@ -25,6 +25,7 @@ from kpt.training.finetune_errors import worst_errors
 from kpt.training.finetune_report import write_finetune_report
 from kpt.training.finetune_settings import FinetuneSettings, peak_rate
 from kpt.training.finite_loss import FiniteLoss
+from kpt.training.interruption import Interruption
 from kpt.training.metrics_log import MetricsLog
 from kpt.training.progress import TrainingProgress
 from kpt.training.run_folder import RunFolder
@@ -115,6 +116,8 @@ def finetune(
     Returns:
         The results by name, scores being those of the best epoch on the validation texts.
 
+    Ctrl-C and SIGTERM are heard after the step that runs; the best epoch by then is kept, and reported.
+
     Raises:
         InputError: a file, a label, a setting or `out` does not fit; the message says where.
         FloatingPointError: the loss became infinite or not a number.
@@ -142,17 +145,24 @@ def finetune(
         monitor = f"val_{main_score(model)}"
         own.append(keras.callbacks.EarlyStopping(monitor=monitor, mode="max", patience=settings.patience))
     shown = TrainingProgress(steps) if progress else None
-    try:
-        model.fit(
-            LabelledBatches(examples, batch_size=batch_size),
-            epochs=settings.epochs,
-            callbacks=[*own, *([shown] if shown else []), *callbacks],
-            verbose=0,
-        )
-    finally:
-        if shown:
-            shown.close()
-        results = finish(run, model, scored, held_out, examples, checks)
+    with Interruption() as interruption:
+        try:
+            model.fit(
+                LabelledBatches(examples, batch_size=batch_size),
+                epochs=settings.epochs,
+                callbacks=[*own, *([shown] if shown else []), *callbacks, interruption],
+                verbose=0,
+            )
+        except (KeyboardInterrupt, Terminated) as error:
+            if interruption.heard and scored.best:
+                best = f"interrupted; {run.path} has the best epoch so far, {scored.best['epoch']}"
+                raise interruption.with_message(best) from error
+            raise
+        finally:
+            if shown:
+                shown.close()
+            if not interruption.urgent:
+                results = finish(run, model, scored, held_out, examples, checks)
     return results | {"seconds": round(time.perf_counter() - begin, 1)}
 
 

@@ -97,12 +97,14 @@ class MetricsLog(keras.callbacks.Callback):
         """Keras begins its means anew; in the middle of an epoch they go on instead."""
         self._epoch_start = self.step
         state, self._state = self._state, None
-        if state is None:
+        sums = self.model.metrics_variables if state else []
+        # Metrics named in `compile` come to be in the first step, too late for that: then the means begin here.
+        if state is None or len(sums) != len(state["sums"]):
             self._means_start = self.step
             self._means.reset()
             return
         self._means.restore(state["means"])
-        for variable, value in zip(self.model.metrics_variables, state["sums"], strict=True):
+        for variable, value in zip(sums, state["sums"], strict=True):
             variable.assign(value)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:

@@ -22,7 +22,7 @@ def values(model: keras.Model) -> list[np.ndarray]:
 
 
 class Twin:
-    """A second model with the architecture, the compilation and the names of a first, in the host's memory.
+    """A second model with the architecture and the compilation of a first, in the host's memory.
 
     Given the values of the first, it is saved in its place, by another thread, while the first is trained further.
 
@@ -55,7 +55,7 @@ class Twin:
         thread.start()
         thread.join()
         random.setstate(drawn)
-        if not made or names(made[0]) != names(model):
+        if not made or shapes(made[0]) != shapes(model):
             raise ValueError(f"the {type(model).__name__} cannot be made again from its configuration")
         self.model = made[0]
 
@@ -85,9 +85,9 @@ def saved_variables(model: keras.Model) -> list[Any]:
     return list({id(variable): variable for variable in every}.values())
 
 
-def names(model: keras.Model) -> list[tuple[str, tuple[int, ...], str]]:
-    """Return what tells the variables of a model apart."""
-    return [(variable.path, tuple(variable.shape), variable.dtype) for variable in saved_variables(model)]
+def shapes(model: keras.Model) -> list[tuple[tuple[int, ...], str]]:
+    """Return shape and dtype of each variable; the paths of a twin may be shorter."""
+    return [(tuple(variable.shape), variable.dtype) for variable in saved_variables(model)]
 
 
 def random_states(model: keras.Model) -> list[list[int]]:

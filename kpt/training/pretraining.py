@@ -80,6 +80,10 @@ def pretrain(
 ) -> dict[str, Any]:
     """Pre-train a model, evaluate it on held-out documents, write the report.
 
+    A run that ended at any moment goes on as if it had not: with the same weights, and the same lines of metrics, as
+    far as the backend computes the same twice, as on one CPU. Ctrl-C and SIGTERM end it after the step that runs, of
+    which it then has a checkpoint.
+
     Args:
         task: what to train, with its settings.
         data: folder of the token store.
@@ -97,6 +101,9 @@ def pretrain(
         InputError: the store is damaged or has too few documents, `out` holds something, or the run to go on with has
             other settings.
         FloatingPointError: the loss became infinite or not a number.
+        KeyboardInterrupt: Ctrl-C; the message says how to go on.
+        Terminated: likewise for SIGTERM, see `kpt.errors`.
+        OSError: a checkpoint could not be written; the one before it is whole.
     """
     begin = time.perf_counter()
     settings = task.settings

@@ -13,6 +13,7 @@ import kpt
 from kpt import InputError
 from kpt.cli import main as command
 from kpt.cli import prepare
+from kpt.errors import Terminated
 
 
 def call(*words: str) -> subprocess.CompletedProcess[str]:
@@ -91,6 +92,9 @@ WORDS = ["prepare", "--tokenizer", "t", "--out", "o", "a.txt"]
         (MemoryError(), 1, "failed: MemoryError; add"),
         (RuntimeError("x" * 1000), 1, "failed: RuntimeError: " + "x" * 400 + " ...; add"),
         (KeyboardInterrupt(), 130, "interrupted; what was complete by then is kept"),
+        (KeyboardInterrupt("interrupted after step 3"), 130, "interrupted after step 3"),
+        (Terminated(), 143, "interrupted; what was complete by then is kept"),
+        (Terminated("interrupted after step 3"), 143, "interrupted after step 3"),
     ],
 )
 def test_what_goes_wrong_is_one_sentence(

@@ -42,6 +42,8 @@ def test_the_arguments_become_settings(
         "precision": "mixed_bfloat16",
         "held-out": 0.1,
         "evaluations": 4,
+        "checkpoint-every": 50,
+        "keep": 3,
         "seed": 5,
     }
     words = [word for name, value in values.items() for word in (f"--{name}", str(value))]
@@ -62,6 +64,8 @@ def test_the_arguments_become_settings(
         whole_words=True,
         held_out=0.1,
         evaluations=4,
+        checkpoint_every=50,
+        keep=3,
         seed=5,
     )
     assert (options["resume"], options["overwrite"]) == (False, False)
@@ -72,6 +76,7 @@ def test_refusals_before_any_work(tmp_path: Path, capfd: pytest.CaptureFixture[s
     run = ["--data", store, "--out", tmp_path / "run"]
     assert "--steps: '0' is not a whole number from 1 up" in refused(capfd, *run, "--steps", "0")
     assert "did you mean 'mini'" in refused(capfd, *run, "--steps", "5", "--size", "minni")
+    assert "--keep: '0' is not a whole number from 1 up" in refused(capfd, *run, "--steps", "5", "--keep", "0")
     assert "allow 5 to 512" in refused(capfd, *run, "--steps", "5", "--length", "1024")
     assert "--held-out: '1' is not a number between 0 and 1" in refused(capfd, *run, "--steps", "5", "--held-out", "1")
     assert "is no token store" in refused(capfd, "--data", tmp_path, "--out", tmp_path / "run", "--steps", "5")

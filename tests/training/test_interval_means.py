@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from kpt.training.interval_means import IntervalMeans
@@ -28,3 +30,12 @@ def test_a_metric_that_appears_later_is_taken_as_it_is() -> None:
     means = IntervalMeans()
     means.update(2, {"loss": 5.0})
     assert means.update(4, {"loss": 5.0, "accuracy": 0.5})["accuracy"] == 0.5
+
+
+def test_they_go_on_from_what_was_kept() -> None:
+    means = IntervalMeans()
+    means.update(3, {"loss": 4.0})
+    kept = json.loads(json.dumps(means.state()))
+    again = IntervalMeans()
+    again.restore(kept)
+    assert again.update(5, {"loss": 3.0}) == means.update(5, {"loss": 3.0}) == {"loss": 1.5}

@@ -125,3 +125,31 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_every_is_at_least_one(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="every is 0"):
         MetricsLog(tmp_path / "metrics.jsonl", every=0)
+
+
+def test_it_goes_on_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    whole, path = tmp_path / "whole.jsonl", tmp_path / "metrics.jsonl"
+    fit(small_model(), MetricsLog(whole, every=4), steps=10)
+    model, log = small_model(), MetricsLog(path, every=4)
+    fit_first(model, log, steps=3)
+    state = json.loads(json.dumps(log.state()))
+    assert (state["interval_start"], state["epoch_start"], state["means"]["batches"]) == (1, 0, 1)
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:1]))  # its last is of the end of `fit`
+
+    fit(model, MetricsLog(path, every=4, start_step=3, state=state), steps=7)
+    lines, expected = ([{**line, "seconds": 0} for line in read_metrics(one)] for one in (path, whole))
+    assert [line["step"] for line in lines] == [1, 5, 9, 10]
+    assert lines == expected
+
+
+def fit_first(model: keras.Model, log: MetricsLog, steps: int) -> None:
+    """Train for some steps and keep what the log is after the last, before the end of the epoch."""
+    state: dict[str, object] = {}
+
+    class Keep(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+            state.update(log.state())
+
+    x, y = np.ones((steps, 1), np.float32), np.zeros((steps, 1), np.float32)
+    model.fit(x, y, batch_size=1, shuffle=False, verbose=0, callbacks=[log, Keep()])
+    log.state = lambda: state  # type: ignore[method-assign]

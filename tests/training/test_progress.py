@@ -38,6 +38,20 @@ def test_the_throughput_may_be_that_of_words() -> None:
     assert stream.getvalue().count(" k words/s") == 2 and "tokens" not in stream.getvalue()
 
 
+def test_the_means_go_on_in_the_middle_of_an_epoch() -> None:
+    stream = io.StringIO()
+    progress = TrainingProgress(steps=6, start_step=2, epoch_start=0, file=stream, lines=6)
+    progress.on_train_begin()
+    progress.on_epoch_begin(0)
+    # The means of Keras over three and four batches: the losses are 8, 8, 5 and 3.
+    progress.on_train_batch_end(0, {"loss": 7.0})
+    progress.on_train_batch_end(1, {"loss": 6.0})
+    assert [line.split("  ")[:2] for line in stream.getvalue().splitlines()] == [
+        ["step 3/6", "loss 7.000"],
+        ["step 4/6", "loss 3.000"],
+    ]
+
+
 def test_a_terminal_gets_a_bar() -> None:
     stream = io.StringIO()
     progress = TrainingProgress(steps=2, file=stream)

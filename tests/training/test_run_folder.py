@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import kpt
 from kpt.errors import InputError
 from kpt.objectives import MaskedLM, NextSentence, Pretrainer
 from kpt.text import Vocabulary, WordPieceTokenizer
-from kpt.training.checkpoints import Checkpoints
+from kpt.training.model_state import random_states
 from kpt.training.optimizers import SelectiveAdamW, adamw
 from kpt.training.run_folder import RunFolder
 from tests.batches import VOCABULARY, random_batch, tiny_encoder
@@ -87,44 +88,55 @@ def test_the_newest_checkpoints_stay(run: RunFolder) -> None:
     assert run.steps == [11]
 
 
+def test_the_best_stays_and_those_of_later_steps_go(run: RunFolder) -> None:
+    model = compiled_model()
+    for step in (1, 2, 3, 4):
+        run.save(model, step, best=1)
+    assert run.steps == [1, 3, 4]
+    run.save(model, 2, keep=1)  # the run went on from 1, since the others could not be read
+    assert run.steps == [2]
+
+
+def test_a_folder_that_cannot_be_written(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**options: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("kpt.files.tempfile.TemporaryFile", refuse)
+    with pytest.raises(OSError, match=r"after 7 steps could not be written to .* \(Permission denied\); there is none"):
+        run.save(compiled_model(), 7)
+    assert run.steps == []
+
+
+def test_random_numbers_go_on(run: RunFolder) -> None:
+    keras.utils.set_random_seed(2)
+    model = Pretrainer(tiny_encoder(dropout=0.5), [MaskedLM(), NextSentence()])
+    model.compile(optimizer=adamw(0.01, steps=20, warmup_steps=2))
+    fit(model)
+    run.save(model)
+    again = run.load()
+    assert random_states(again) == random_states(model) != []
+    assert fit(again) == fit(model)
+
+
 def test_a_failed_save_leaves_what_was_there(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     model = compiled_model()
     run.save(model, 5)
 
     def fails(path: Path) -> None:
         Path(path).write_bytes(b"half")
-        raise OSError("No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(model, "save", fails)
     for step in (5, 6):
-        with pytest.raises(OSError, match="No space left"):
-            run.save(model, step)
-    assert run.steps == [5]
+        with pytest.raises(OSError, match="No space left") as raised:
+            run.save(model, step, keep=1)
+        assert raised.value.errno == errno.ENOSPC
+        assert raised.value.strerror == (
+            f"the checkpoint after {step} steps could not be written to {run.path / 'checkpoints'} (No space left on "
+            "device); the one after 5 steps is whole: make room there and go on with --resume"
+        )
+    assert [entry.name for entry in (run.path / "checkpoints").iterdir()] == ["step-00000005"]
     assert run.load(compile=False).predict(BATCH, verbose=0)["next_sentence"].shape == (8, 2)
-
-
-def test_checkpoints_of_fit(run: RunFolder) -> None:
-    model = compiled_model()
-    fit(model, epochs=1, callbacks=[Checkpoints(run, every=3)])
-    assert run.steps == [3, 4]  # a multiple of three, and the end
-    fit(model, epochs=1, callbacks=[Checkpoints(run, every=3)])
-    assert run.steps == [6, 8]
-    fit(model, epochs=1, callbacks=[Checkpoints(run, every=4)])
-    assert run.steps == [8, 12]
-
-
-def test_batches_are_counted_without_a_look_at_the_model(run: RunFolder) -> None:
-    looks: list[int] = []
-
-    class Watched(Checkpoints):
-        @property
-        def model(self) -> Pretrainer:
-            looks.append(1)
-            return super().model
-
-    fit(compiled_model(), callbacks=[Watched(run, every=3, start_step=20)])
-    assert run.steps == [21, 24]
-    assert len(looks) == 2
 
 
 def test_the_newest_checkpoint_that_can_be_read(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,7 +144,9 @@ def test_the_newest_checkpoint_that_can_be_read(run: RunFolder, capsys: pytest.C
         run.save(compiled_model(), step)
     damage(run.checkpoint(4) / "model.keras", "cut")
     assert run.load_newest()[1] == 3
-    assert "step-00000004" in capsys.readouterr().err
+    warned = capsys.readouterr().err
+    assert "step-00000004/model.keras cannot be read (it has " in warned
+    assert "goes on from its checkpoint after 3 steps" in warned
     damage(run.checkpoint(3) / "model.keras", "cut")
     with pytest.raises(InputError, match=r"no checkpoint of .* can be read; start the run anew, with --overwrite"):
         run.load_newest()

@@ -20,6 +20,8 @@ from kpt.training.settings import check_choice
         ({"learning_rate": 0.0}, "learning_rate is 0.0; give a number above 0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
         ({"held_out": 1.0}, "held_out is 1.0; give a share between 0 and 1"),
+        ({"checkpoint_every": 0}, "checkpoint_every is 0; give 1 or more"),
+        ({"keep": 0}, "keep is 0; give 1 or more"),
         ({"seed": -1}, "seed is -1; give a whole number from 0"),
         ({"seed": 2**63}, "seed is 9223372036854775808"),
         ({"warmup_steps": 10}, "warmup_steps is 10 of 10 steps"),
