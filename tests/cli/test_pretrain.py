@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,33 @@ def test_refusals_before_any_work(tmp_path: Path, capfd: pytest.CaptureFixture[s
     assert "holds something else" in refused(capfd, "--data", store, "--out", tmp_path, "--steps", "5")
     assert "cannot write to the folder" in refused(capfd, "--data", store, "--out", "/proc/run", "--steps", "5")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_go_on(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        "kpt.training.pretraining.fit_steps", lambda model, *words, callbacks, **options: stop(callbacks)
+    )
+
+    def stop(callbacks: Any) -> None:
+        signal.raise_signal(number)
+        callbacks[-1].on_train_batch_end(0)
+
+    monkeypatch.setattr("kpt.training.pretraining.fit_steps", stop)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        store = small_store(tmp_path / "store").folder
+        words = ["--data", store, "--out", tmp_path / "run", "--steps", "5", "--size", "tiny", "--held-out", "0.2"]
+        status = main(["pretrain", "bert", *map(str, words)])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert status == 128 + number
+    assert capfd.readouterr().err.splitlines()[-1] == (
+        f"kpt pretrain bert: interrupted after step 0, of which {tmp_path / 'run'} has a checkpoint; go on with the "
+        "same command and --resume"
+    )
 
 
 def test_a_model_of_another_library_is_never_replaced(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
 from pathlib import Path
 
 import keras
 import pytest
 
+from benchmarks.kills import differences
 from kpt import InputError
 from kpt.data import TokenStore
+from kpt.errors import Terminated
 from kpt.text import WordPieceTokenizer
 from kpt.training.bert import BertPretraining, BertSettings, pretrain_bert
 from kpt.training.metrics_log import learning_rates, read_metrics
-from kpt.training.pretraining import build_model, open_run, summarize
+from kpt.training.pretraining import build_model, check_same, open_run, summarize
 from kpt.training.run_folder import RunFolder
 from tests.training.small_store import small_store
 
@@ -19,16 +23,16 @@ SMALL = {"size": "tiny", "batch_size": 4, "length": 24, "held_out": 0.2, "evalua
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Stops a run after a number of steps, as Ctrl-C does."""
+    """Stops a run after a number of steps, as Ctrl-C or the end of a machine's time does."""
 
-    def __init__(self, after: int) -> None:
+    def __init__(self, after: int, number: int = signal.SIGINT) -> None:
         super().__init__()
-        self.left = after
+        self.left, self.number = after, number
 
     def on_train_batch_end(self, batch: int, logs: object = None) -> None:
         self.left -= 1
         if not self.left:
-            raise KeyboardInterrupt
+            signal.raise_signal(self.number)
 
 
 @pytest.fixture(scope="module")
@@ -66,20 +70,42 @@ def test_a_run_leaves_everything_to_go_on_from(run: tuple[Path, dict]) -> None:
 
 
 def test_an_interrupted_run_goes_on_to_the_same_end(store: TokenStore, run: tuple[Path, dict], tmp_path: Path) -> None:
-    settings = BertSettings(steps=5, evaluations=3, **SMALL)
-    with pytest.raises(KeyboardInterrupt):
-        pretrain_bert(store.folder, tmp_path / "run", settings, callbacks=[Interrupt(after=3)])
-    assert RunFolder(tmp_path / "run").step == 2
-    assert (tmp_path / "run" / "report.html").is_file()
+    settings, out = BertSettings(steps=5, evaluations=3, **SMALL), tmp_path / "run"
+    with pytest.raises(Terminated, match=r"^interrupted after step 3, of which .*run has a checkpoint; go on with"):
+        pretrain_bert(store.folder, out, settings, callbacks=[Interrupt(after=3, number=signal.SIGTERM)])
+    assert RunFolder(out).steps == [2, 3]
+    assert (out / "report.html").is_file()
 
-    results = pretrain_bert(store.folder, tmp_path / "run", settings, resume=True)
-    whole, whole_results = run
-    lines, whole_lines = read_metrics(tmp_path / "run" / "metrics.jsonl"), read_metrics(whole / "metrics.jsonl")
-    train, whole_train = ([line for line in some if line["split"] == "train"] for some in (lines, whole_lines))
-    assert [line["step"] for line in train] == [1, 2, 3, 4, 5]
-    losses, whole_losses = ([line["masked_lm_loss"] for line in some] for some in (train, whole_train))
-    assert losses == pytest.approx(whole_losses, abs=1e-4)
-    assert results["mlm_loss_heldout"] == pytest.approx(whole_results["mlm_loss_heldout"], abs=1e-4)
+    often = BertSettings(steps=5, evaluations=3, checkpoint_every=1, keep=3, **SMALL)
+    results = pretrain_bert(store.folder, out, often, resume=True)
+    assert differences(run[0], out) == []
+    assert RunFolder(out).steps == [3, 4, 5]
+    assert results["mlm_loss_heldout"] == run[1]["mlm_loss_heldout"]
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
+    store: TokenStore, run: tuple[Path, dict], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, settings = shutil.copytree(run[0], tmp_path / "run"), BertSettings(steps=5, evaluations=3, **SMALL)
+    flip(RunFolder(out).checkpoint(5) / "model.keras")
+    pretrain_bert(store.folder, out, settings, resume=True)
+    warned = capsys.readouterr().err
+    assert "step-00000005/model.keras cannot be read (its content is not what was written)" in warned
+    assert "goes on from its checkpoint after 4 steps" in warned
+    assert differences(run[0], out) == []
+
+    for step in RunFolder(out).steps:
+        flip(RunFolder(out).checkpoint(step) / "state.json")
+    before = sorted(out.rglob("*"))
+    with pytest.raises(InputError, match=r"no checkpoint of .* can be read; start the run anew, with --overwrite"):
+        pretrain_bert(store.folder, out, settings, resume=True)
+    assert sorted(out.rglob("*")) == before
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
 
 
 def test_a_complete_run_only_reports_again(store: TokenStore, run: tuple[Path, dict]) -> None:
@@ -93,6 +119,22 @@ def test_a_complete_run_only_reports_again(store: TokenStore, run: tuple[Path, d
 def test_a_run_goes_on_only_with_its_own_settings(store: TokenStore, run: tuple[Path, dict]) -> None:
     with pytest.raises(InputError, match="has the training setting steps 5, not 6; go on with the settings"):
         pretrain_bert(store.folder, run[0], BertSettings(steps=6, evaluations=3, **SMALL), resume=True)
+    other = BertSettings(steps=5, evaluations=3, **SMALL | {"size": "mini"})
+    with pytest.raises(InputError, match="has the training setting size 'tiny', not 'mini'"):
+        pretrain_bert(store.folder, run[0], other, resume=True)
+
+
+def test_a_run_goes_on_only_with_its_own_text_and_tokenizer(store: TokenStore, run: tuple[Path, dict]) -> None:
+    folder = RunFolder(run[0])
+    check_same(folder, folder.config)
+    for name, what in (("tokenizer", "tokenizer"), ("content", "text")):
+        old = folder.config["data"][name]
+        other = {**folder.config, "data": {**folder.config["data"], name: "0123456789abcdef"}}
+        message = rf"begun with a store of another {what} \({old[:12]}, not 0123456789ab\): {store.folder}; go on with"
+        with pytest.raises(InputError, match=message):
+            check_same(folder, other)
+    training = {**folder.config["training"], "keep": 9, "checkpoint_every": 7}
+    check_same(folder, {**folder.config, "training": training})  # how often it is saved makes no difference
 
 
 def test_a_run_is_not_written_over(store: TokenStore, run: tuple[Path, dict]) -> None:
