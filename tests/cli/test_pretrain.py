@@ -9,6 +9,7 @@ import pytest
 
 import kpt.training.bert
 from kpt.cli.main import main
+from kpt.training import Checkpoints, RunFolder
 from tests.training.small_store import small_store
 
 
@@ -90,13 +91,12 @@ def test_refusals_before_any_work(tmp_path: Path, capfd: pytest.CaptureFixture[s
 def test_an_interrupted_run_says_how_to_go_on(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(
-        "kpt.training.pretraining.fit_steps", lambda model, *words, callbacks, **options: stop(callbacks)
-    )
-
-    def stop(callbacks: Any) -> None:
+    def stop(model: Any, *words: Any, callbacks: Any, **options: Any) -> None:
+        (checkpoints,) = (callback for callback in callbacks if isinstance(callback, Checkpoints))
+        checkpoints.set_model(model)
+        checkpoints.step = 3
         signal.raise_signal(number)
-        callbacks[-1].on_train_batch_end(0)
+        callbacks[-1].on_train_batch_end(2)
 
     monkeypatch.setattr("kpt.training.pretraining.fit_steps", stop)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
@@ -108,9 +108,10 @@ def test_an_interrupted_run_says_how_to_go_on(
         signal.signal(signal.SIGINT, before)
     assert status == 128 + number
     assert capfd.readouterr().err.splitlines()[-1] == (
-        f"kpt pretrain bert: interrupted after step 0, of which {tmp_path / 'run'} has a checkpoint; go on with the "
+        f"kpt pretrain bert: interrupted after step 3, of which {tmp_path / 'run'} has a checkpoint; go on with the "
         "same command and --resume"
     )
+    assert RunFolder(tmp_path / "run").steps == [3]
 
 
 def test_a_model_of_another_library_is_never_replaced(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
