@@ -59,7 +59,8 @@ class Batches(keras.utils.PyDataset):
         steps: number of batches of a pass.
         start_step: step of the first batch.
         host_index: which host this is.
-        host_count: number of hosts; each gets `batch_size / host_count` rows in a row.
+        host_count: number of hosts; each gets `batch_size / host_count` rows in a row. `fit` of kpt's models divides
+            batches of one host among those of its strategy or mesh.
         repeat: whether every pass starts again at `start_step`.
         prefetch: batches that the background thread makes ahead; 0: none, and no thread.
 
@@ -90,23 +91,42 @@ class Batches(keras.utils.PyDataset):
         ):
             if value < least:
                 raise InputError(f"{name} is {value}; give at least {least}")
-        if not 0 <= host_index < host_count:
-            raise InputError(f"host_index is {host_index}; give one from 0 to {host_count - 1}")
-        if batch_size % host_count:
-            raise InputError(
-                f"a batch of {batch_size} cannot be divided among {host_count} hosts; give a multiple of {host_count}"
-            )
         self.maker, self.objectives = examples, tuple(objectives)
         self.batch_size, self.steps, self.start_step, self.repeat = batch_size, steps, start_step, repeat
-        share = batch_size // host_count
-        self._rows = range(host_index * share, (host_index + 1) * share)
         self._first_step = start_step
         self._reached = 0  # batches of this pass that were asked for
         self._in_epoch = False
         self._ahead = _Ahead(self.batch, prefetch)
+        self.divide(host_index, host_count)
+        self.divided = host_count > 1
 
     def __len__(self) -> int:
         return self.steps
+
+    def divide(self, host_index: int, host_count: int) -> None:
+        """Have this host make its rows alone from now on.
+
+        Args:
+            host_index: which host this is.
+            host_count: number of hosts.
+
+        Raises:
+            InputError: there is no such host, or the batch size is no multiple of the number of hosts.
+        """
+        if not 0 <= host_index < host_count:
+            raise InputError(f"host_index is {host_index}; give one from 0 to {host_count - 1}")
+        if self.batch_size % host_count:
+            raise InputError(
+                f"a batch of {self.batch_size} cannot be divided among {host_count} hosts; "
+                f"give a multiple of {host_count}"
+            )
+        share = self.batch_size // host_count
+        self._rows = range(host_index * share, (host_index + 1) * share)
+        self._ahead.forget()
+
+    def samples(self) -> list[Any]:
+        """Return a few batches of the present pass that have the shapes of all of them: the first ones and the last."""
+        return [*(self[index] for index in range(min(2, self.steps))), self.batch(self._first_step + self.steps - 1)]
 
     def __getitem__(self, index: int) -> Any:
         """Return batch `index` of the present pass.
@@ -176,3 +196,10 @@ class _Ahead:
                     self._made[other] = self._thread.submit(self._make, other)
             future = self._made.pop(step)
         return future.result()
+
+    def forget(self) -> None:
+        """Make all batches anew."""
+        with self._lock:
+            for future in self._made.values():
+                future.cancel()
+            self._made.clear()

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kpt.distribution import sum_over_replicas
 from kpt.errors import InputError
 from kpt.text import Vocabulary
 
@@ -38,6 +39,8 @@ def token_cross_entropy(logits: Any, labels: Any) -> Any:
 def weighted_mean(values: Any, weights: Any) -> Any:
     """Return the mean of values under weights, and 0 where all weights are 0.
 
+    Under `tf.distribute` it is this replica's share of the mean over the global batch: the shares add up to it.
+
     Args:
         values: Any shape.
         weights: The same shape.
@@ -45,7 +48,7 @@ def weighted_mean(values: Any, weights: Any) -> Any:
     Returns:
         A scalar.
     """
-    return ops.sum(ops.multiply(values, weights)) / ops.maximum(ops.sum(weights), 1.0)
+    return ops.sum(ops.multiply(values, weights)) / ops.maximum(sum_over_replicas(ops.sum(weights)), 1.0)
 
 
 class Objective(keras.layers.Layer):

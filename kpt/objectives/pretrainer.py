@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from kpt.data import Batches
+from kpt.distribution import StrategyModel, replica_count
 from kpt.errors import InputError
 from kpt.objectives.objective import Objective
 
@@ -15,7 +16,7 @@ __all__ = ["Pretrainer"]
 
 
 @keras.saving.register_keras_serializable("kpt")
-class Pretrainer(keras.Model):
+class Pretrainer(StrategyModel, keras.Model):
     r"""A backbone under one or more objectives, trained on the sum of their losses.
 
     .. math:: L = \sum_o \lambda_o L_o
@@ -81,9 +82,9 @@ class Pretrainer(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Return the sum of the objectives' losses; the labels stand in `x`."""
+        """Return the sum of the objectives' losses, or this replica's share of it; the labels stand in `x`."""
         losses = [objective.weight * objective.loss(x, y_pred[objective.name]) for objective in self.objectives]
-        return sum([*losses[1:], *self.losses], losses[0])
+        return sum([*losses[1:], *(loss / replica_count() for loss in self.losses)], losses[0])
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Return what `compute_loss` counted."""

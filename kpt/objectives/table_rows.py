@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from kpt.distribution import replica_count, sum_over_replicas
+
 __all__ = ["descend", "mean_square", "row_scale", "take_rows", "uniform_rows"]
 
 # Rows that are drawn at once.
@@ -48,13 +50,11 @@ def take_rows(variable: Any, ids: Any, dtype: str) -> Any:
 def mean_square(rows: Any) -> Any:
     """Return the mean squared length of rows `[..., width]`, over all replicas: a float32 scalar."""
     mean = ops.cast(ops.mean(ops.square(rows)), "float32") * rows.shape[-1]
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        context = tf.distribute.get_replica_context()
-        if context is not None and context.num_replicas_in_sync > 1:
-            return context.all_reduce(tf.distribute.ReduceOp.MEAN, mean)
-    return mean
+    if replica_count() == 1:
+        return mean
+    number = ops.cast(ops.prod(ops.shape(rows)[:-1]), "float32")
+    total, number = sum_over_replicas([ops.where(number > 0, mean * number, 0.0), number])
+    return total / number
 
 
 def row_scale(optimizer: Any) -> Any:

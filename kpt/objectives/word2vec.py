@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from kpt.data import Batches, Windows
+from kpt.distribution import StrategyModel, sum_over_replicas
 from kpt.errors import InputError
 from kpt.objectives.cbow import cbow_gradients, cbow_loss, cbow_softmax_loss
 from kpt.objectives.skip_gram import skip_gram_gradients, skip_gram_loss, skip_gram_softmax_loss
@@ -29,7 +30,7 @@ CURVATURE = 0.1
 
 
 @keras.saving.register_keras_serializable("kpt")
-class Word2Vec(keras.Model):
+class Word2Vec(StrategyModel, keras.Model):
     r"""Vectors of words, learned from the words around them: skip-gram or CBOW with negative sampling.
 
     .. math:: \log \sigma(v'_{w_O} \cdot v_{w_I}) + \sum_{i=1}^{k} E_{w_i \sim P_n} \log \sigma(-v'_{w_i} \cdot v_{w_I})
@@ -151,7 +152,7 @@ class Word2Vec(keras.Model):
         else:
             table = ops.cast(self.context_table.value, self.compute_dtype)
             loss, number = softmax(self._take_words, table, blocks)
-        return loss / ops.maximum(number, 1.0)
+        return loss / ops.maximum(sum_over_replicas(number), 1.0)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Return the loss."""
@@ -239,14 +240,13 @@ class Word2Vec(keras.Model):
             _MEASURED,
         )
         descend(self.optimizer, [(self.word_table, *of_words), (self.context_table, *of_contexts)])
+        loss, number = sum_over_replicas([loss, number])
         self._loss_tracker.update_state(loss / ops.maximum(number, 1.0), sample_weight=number)
         return self.get_metrics_result()
 
     def _rates(self, token_ids: Any) -> tuple[Any, Any]:
         """The factors on the gradients of both tables' rows, for a batch of that many words: see the class."""
-        words = ops.cast(ops.prod(ops.shape(token_ids)), "float32")
-        if keras.backend.backend() == "tensorflow":
-            words = words * self.distribute_strategy.num_replicas_in_sync
+        words = sum_over_replicas(ops.cast(ops.prod(ops.shape(token_ids)), "float32"))
         pairs = self.window + 1 if self.architecture == "skip-gram" else 1
         reach = CURVATURE * pairs * words * ops.cast(self.optimizer.learning_rate, "float32")
         scale = row_scale(self.optimizer)

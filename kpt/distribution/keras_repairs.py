@@ -1,0 +1,187 @@
+"""What Keras 3 breaks between `tf.distribute` and `fit`, repaired in one place.
+
+`StrategyModel` stands before `keras.Model` among the bases of kpt's models. It does nothing without a strategy and on
+other backends than TensorFlow; of these defects of Keras 3.15 each has its part, which can go when Keras repairs it:
+
+- `_maybe_symbolic_build`: averages the first batch over the replicas, which fails where their parts differ in size, and
+  for masks (keras#20585).
+- `_make_function`: the logs of several workers, scalars, are reduced along their first axis (keras#20585).
+- `get_metrics_result`: the logs of a step are means of the replicas' means, not weighted by what each has counted.
+- `GlobalMean`: the loss that is logged is weighted by each replica's rows, though its share of the loss is already.
+- `repair_optimizer`: gradients are clipped, and tested for being finite, on each replica before they are added up,
+  unlike on one device; and those that are accumulated are applied inside of a branch, where replicas cannot meet
+  (keras#20582).
+- `predict` of several workers puts the parts into another order than it is given them; see `ReplicaBatches`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import keras
+from keras.src.utils.tracking import DotNotTrackScope
+
+from kpt.data import Batches
+from kpt.distribution.replica_batches import ReplicaBatches
+from kpt.distribution.replicas import replica_count, sum_over_replicas
+from kpt.errors import InputError
+
+__all__ = ["GlobalMean", "StrategyModel", "repair_optimizer"]
+
+
+class GlobalMean(keras.metrics.Mean):
+    """The mean of values that already are shares of all replicas: each counts with the mean of their weights."""
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> Any:
+        """Count a value."""
+        if sample_weight is not None and (count := replica_count()) > 1:
+            weight = keras.ops.cast(sample_weight, self.dtype)
+            sample_weight = sum_over_replicas(weight) / count
+        return super().update_state(values, sample_weight=sample_weight)
+
+
+class StrategyModel:
+    """A mixin for `keras.Model`: `compile`, `fit`, `evaluate` and `predict` that work under `tf.distribute`.
+
+    Build and compile the model in the scope of the strategy, as Keras has it. `kpt.data.Batches` are divided among
+    workers and replicas by their rows, whole batches at a time, so that a step sees the same examples whatever the
+    number of either.
+    """
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Configure the training as `keras.Model.compile` does.
+
+        Raises:
+            InputError: the model was built in the scope of a strategy and the optimizer was not.
+        """
+        super().compile(*args, **kwargs)  # type: ignore[misc]
+        strategy = self._strategy
+        if strategy is None:
+            return
+        with strategy.scope(), DotNotTrackScope():
+            self._loss_tracker = GlobalMean(name="loss")
+        optimizer: Any = self.optimizer  # type: ignore[attr-defined]
+        if optimizer is None:
+            return
+        if optimizer._distribution_strategy is not strategy:
+            raise InputError("the optimizer was made outside of the strategy's scope; make it inside, as the model is")
+        repair_optimizer(optimizer)
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Train as `keras.Model.fit` does."""
+        if "validation_data" in kwargs:
+            kwargs["validation_data"] = self._parts(kwargs["validation_data"])
+        return super().fit(self._parts(x), *args, **kwargs)  # type: ignore[misc]
+
+    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Evaluate as `keras.Model.evaluate` does."""
+        return super().evaluate(self._parts(x), *args, **kwargs)  # type: ignore[misc]
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Predict as `keras.Model.predict` does."""
+        return super().predict(self._parts(x, predict=True), *args, **kwargs)  # type: ignore[misc]
+
+    def get_metrics_result(self) -> Any:
+        """Return the metrics by name, of all replicas together."""
+        if replica_count() == 1:
+            return super().get_metrics_result()  # type: ignore[misc]
+        variables = [variable for metric in self.metrics for variable in metric.variables]  # type: ignore[attr-defined]
+        sums = sum_over_replicas([variable.value.read_value() for variable in variables])
+        with keras.StatelessScope(state_mapping=list(zip(variables, sums, strict=True))):
+            return super().get_metrics_result()  # type: ignore[misc]
+
+    @property
+    def _strategy(self) -> Any:
+        """The strategy that the model was built under; None without one and on other backends."""
+        return getattr(self, "_distribute_strategy", None)
+
+    def _parts(self, x: Any, predict: bool = False) -> Any:
+        """`Batches` as Keras is to read them: each replica its rows."""
+        if not isinstance(x, Batches):
+            return x
+        if self._strategy is not None:
+            return ReplicaBatches(x, self._strategy, predict)
+        return x
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        if self._strategy is None:
+            return
+        compiled = (self._compile_metrics, self._compile_loss)  # type: ignore[attr-defined]
+        built = all(layer.built for layer in self._flatten_layers())  # type: ignore[attr-defined]
+        if not built or any(part is not None and not part.built for part in compiled):
+            data_batch = _local_batch(iterator, self._strategy) if data_batch is None else data_batch
+        with self._strategy.scope():
+            self._symbolic_build(data_batch=data_batch)  # type: ignore[attr-defined]
+
+    def _make_function(self, step_function: Any, *args: Any, **kwargs: Any) -> Any:
+        if self._strategy is not None and self._strategy.extended._in_multi_worker_mode():
+            step = step_function
+
+            def step_function(data: Any) -> Any:
+                # Keras takes the mean of each log along its first axis, over all replicas of all workers.
+                return keras.tree.map_structure(lambda log: keras.ops.reshape(log, (1,)), step(data))
+
+        return super()._make_function(step_function, *args, **kwargs)  # type: ignore[misc]
+
+
+def _local_batch(iterator: Any, strategy: Any) -> Any:
+    """One replica's part of the first batch."""
+    adapter = iterator.data_adapter
+    if isinstance(adapter, ReplicaBatches):
+        return adapter.sample
+    for _, _, data in iterator:
+        return keras.tree.map_structure(lambda part: strategy.experimental_local_results(part)[0], next(data))
+
+
+def repair_optimizer(optimizer: Any) -> None:
+    """Have an optimizer add up the replicas' gradients before it does anything with them, as on one device.
+
+    Args:
+        optimizer: Any of Keras's, made in the scope of a strategy. Repairing it again changes nothing.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)  # that of a LossScaleOptimizer
+    optimizer.apply = partial(_apply, optimizer)
+    inner._all_reduce_sum_gradients = list  # they have been by then
+    if inner.gradient_accumulation_steps:
+        inner._backend_apply_gradients = partial(_accumulate_and_apply, inner)
+
+
+def _apply(optimizer: Any, grads: Any, trainable_variables: Any = None) -> None:
+    variables = optimizer._trainable_variables if trainable_variables is None else list(trainable_variables)
+    summed = type(optimizer)._all_reduce_sum_gradients(optimizer, list(zip(grads, variables, strict=True)))
+    type(optimizer).apply(optimizer, [gradient for gradient, _ in summed], trainable_variables)
+
+
+def _accumulate_and_apply(optimizer: Any, grads: list[Any], variables: list[Any]) -> None:
+    """Add gradients up, and at every so-manieth step apply their mean, as `_backend_apply_gradients` does.
+
+    The branch is taken outside of the replicas, each of which then takes it as a whole, as Keras's LossScaleOptimizer
+    does it.
+    """
+    import tensorflow as tf
+
+    steps = optimizer.gradient_accumulation_steps
+    kept = [optimizer._accumulated_gradients[optimizer._get_variable_index(variable)] for variable in variables]
+    is_update = (optimizer._iterations + 1) % steps == 0
+
+    def update(grads: list[Any]) -> None:
+        means = [(gradient + before) / steps for gradient, before in zip(grads, kept, strict=True)]
+        means = optimizer._clip_gradients(means)
+        optimizer._apply_weight_decay(variables)
+        optimizer._backend_update_step(means, variables, optimizer.learning_rate)
+        optimizer._backend_increment_gradient_accumulators([-before for before in kept], kept)
+
+    def increment(grads: list[Any]) -> None:
+        optimizer._backend_increment_gradient_accumulators(grads, kept)
+
+    def branch(strategy: Any, grads: list[Any]) -> None:
+        call = strategy.extended.call_for_each_replica
+        tf.cond(is_update, lambda: call(update, args=(grads,)), lambda: call(increment, args=(grads,)))
+
+    if tf.__internal__.distribute.strategy_supports_no_merge_call():
+        tf.cond(is_update, lambda: update(grads), lambda: increment(grads))
+    else:
+        tf.distribute.get_replica_context().merge_call(branch, args=(grads,))
+    if optimizer.use_ema:
+        optimizer._update_model_variables_moving_average(optimizer._trainable_variables)
