@@ -1,7 +1,7 @@
-"""What Keras 3 breaks between `tf.distribute` and `fit`, repaired in one place.
+"""What Keras 3 breaks between several devices and `fit`, repaired in one place.
 
-`StrategyModel` stands before `keras.Model` among the bases of kpt's models. It does nothing without a strategy and on
-other backends than TensorFlow; of these defects of Keras 3.15 each has its part, which can go when Keras repairs it:
+`StrategyModel` stands before `keras.Model` among the bases of kpt's models, and does nothing on one device. Of these
+defects of Keras 3.15 each has its part, which can go when Keras repairs it:
 
 - `_maybe_symbolic_build`: averages the first batch over the replicas, which fails where their parts differ in size, and
   for masks (keras#20585).
@@ -12,6 +12,7 @@ other backends than TensorFlow; of these defects of Keras 3.15 each has its part
   unlike on one device; and those that are accumulated are applied inside of a branch, where replicas cannot meet
   (keras#20582).
 - `predict` of several workers puts the parts into another order than it is given them; see `ReplicaBatches`.
+- `repair_uneven_batches`: on JAX a batch that cannot be divided among the devices, such as an epoch's last, fails.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from kpt.distribution.replica_batches import ReplicaBatches
 from kpt.distribution.replicas import replica_count, sum_over_replicas
 from kpt.errors import InputError
 
-__all__ = ["GlobalMean", "StrategyModel", "repair_optimizer"]
+__all__ = ["GlobalMean", "StrategyModel", "repair_optimizer", "repair_uneven_batches"]
 
 
 class GlobalMean(keras.metrics.Mean):
@@ -42,11 +43,10 @@ class GlobalMean(keras.metrics.Mean):
 
 
 class StrategyModel:
-    """A mixin for `keras.Model`: `compile`, `fit`, `evaluate` and `predict` that work under `tf.distribute`.
+    """A mixin for `keras.Model`: `compile`, `fit`, `evaluate` and `predict` on several devices and hosts.
 
-    Build and compile the model in the scope of the strategy, as Keras has it. `kpt.data.Batches` are divided among
-    workers and replicas by their rows, whole batches at a time, so that a step sees the same examples whatever the
-    number of either.
+    Build and compile the model in the scope of the strategy or distribution, as Keras has it. `kpt.data.Batches` are
+    divided by their rows among hosts and devices, so that a step sees the same examples whatever the number of either.
     """
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
@@ -102,6 +102,10 @@ class StrategyModel:
             return x
         if self._strategy is not None:
             return ReplicaBatches(x, self._strategy, predict)
+        distribution = keras.distribution.distribution()
+        if distribution is not None and distribution.num_processes > 1 and not x.divided:
+            shards = min(distribution.num_processes, distribution.num_model_replicas)
+            x.divide(distribution.data_shard_id, shards)
         return x
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
@@ -185,3 +189,34 @@ def _accumulate_and_apply(optimizer: Any, grads: list[Any], variables: list[Any]
         tf.distribute.get_replica_context().merge_call(branch, args=(grads,))
     if optimizer.use_ema:
         optimizer._update_model_variables_moving_average(optimizer._trainable_variables)
+
+
+def repair_uneven_batches() -> None:
+    """Have Keras on JAX give every device the whole of a batch whose rows cannot be divided among them.
+
+    Raises:
+        InputError: When such a batch comes, of several processes, each of which has other rows.
+    """
+    import jax
+    from keras.src.backend.jax import distribution_lib
+
+    divide = distribution_lib.distribute_data_input
+    if hasattr(divide, "divides_unevenly"):
+        return
+
+    def distribute_data_input(batch: Any, layout: Any, batch_dim_name: str) -> Any:
+        sharding = getattr(layout, "backend_layout", layout)
+        axis = sharding.spec[0] if sharding.spec else None
+        parts = 1 if axis is None else sharding.mesh.shape[axis]
+        if jax.process_count() > 1:
+            if len(batch) * jax.process_count() % parts:
+                raise InputError(
+                    f"{len(batch)} rows in each of {jax.process_count()} processes cannot be divided among "
+                    f"{parts} devices; give a batch size that is a multiple of their number"
+                )
+        elif len(batch) % parts:
+            return jax.device_put(batch, jax.sharding.NamedSharding(sharding.mesh, jax.sharding.PartitionSpec()))
+        return divide(batch, layout, batch_dim_name)
+
+    distribute_data_input.divides_unevenly = True  # type: ignore[attr-defined]
+    distribution_lib.distribute_data_input = distribute_data_input

@@ -117,9 +117,9 @@ def main(setting: str) -> None:
 
         scope = tf.distribute.MultiWorkerMirroredStrategy().scope
     elif "mesh" in options:
-        from kpt.distribution import make_mesh
+        from kpt.distribution.meshes import make_distribution
 
-        scope = make_mesh(options["mesh"]).scope
+        scope = make_distribution(options["mesh"]).scope
     data = store()
     wanted = os.environ.get("KPT_TEST_MODELS", "bert gpt accumulated word2vec").split()
     print(json.dumps({name: losses(make, scope()) for name, make in models(data).items() if name in wanted}))
