@@ -12,6 +12,7 @@ from kpt.lazy import lazy_names
 if TYPE_CHECKING:
     from kpt import (
         data,
+        distribution,
         evaluation,
         export,
         generation,
@@ -63,6 +64,7 @@ __all__ = [
     "WordVectors",
     "__version__",
     "data",
+    "distribution",
     "evaluation",
     "export",
     "generate",
@@ -82,6 +84,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "data": "kpt.data",
+        "distribution": "kpt.distribution",
         "evaluation": "kpt.evaluation",
         "export": "kpt.export",
         "generation": "kpt.generation",

@@ -23,9 +23,10 @@ BELOW: dict[str, set[str]] = {
     "layers": set(),
     "vectors": set(),
     "data": {"text"},
+    "distribution": {"data"},
     "models": {"layers"},
-    "objectives": {"data", "layers"},
-    "tasks": {"data", "layers"},
+    "objectives": {"data", "distribution", "layers"},
+    "tasks": {"data", "distribution", "layers"},
     "generation": {"text", "layers", "models"},
     "interop": {"text", "layers", "models", "objectives"},
     "training": {
@@ -33,6 +34,7 @@ BELOW: dict[str, set[str]] = {
         "vectors",
         "layers",
         "data",
+        "distribution",
         "models",
         "objectives",
         "tasks",
@@ -46,6 +48,7 @@ BELOW: dict[str, set[str]] = {
         "text",
         "vectors",
         "data",
+        "distribution",
         "models",
         "objectives",
         "tasks",
@@ -60,7 +63,8 @@ ROOT_MODULES = {"__init__", "errors", "files", "lazy"}
 
 # The only places whose job needs TensorFlow; the last one is a script that runs without kpt.
 TENSORFLOW_PLACES = re.compile(
-    r"text/\w+_graph\.py|objectives/table_rows\.py|generation/compiled\.py|export/|cli/demo_query\.py"
+    r"text/\w+_graph\.py|distribution/(devices|keras_repairs|replica_batches|replicas|strategies)\.py"
+    r"|objectives/table_rows\.py|generation/compiled\.py|export/|cli/demo_query\.py"
 )
 BACKENDS = ("tensorflow", "tensorflow_text", "torch", "jax", "keras", "keras_hub", "keras_nlp")
 

@@ -7,15 +7,39 @@ from typing import TYPE_CHECKING
 from kpt.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from kpt.distribution.cluster import Cluster, find_cluster
+    from kpt.distribution.devices import Devices, choose_devices
     from kpt.distribution.keras_repairs import StrategyModel
+    from kpt.distribution.meshes import layout_map, make_distribution
     from kpt.distribution.replicas import replica_count, sum_over_replicas
+    from kpt.distribution.strategies import compiles_steps, make_strategy
 
-__all__ = ["StrategyModel", "replica_count", "sum_over_replicas"]
+__all__ = [
+    "Cluster",
+    "Devices",
+    "StrategyModel",
+    "choose_devices",
+    "compiles_steps",
+    "find_cluster",
+    "layout_map",
+    "make_distribution",
+    "make_strategy",
+    "replica_count",
+    "sum_over_replicas",
+]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "Cluster": "kpt.distribution.cluster",
+        "Devices": "kpt.distribution.devices",
         "StrategyModel": "kpt.distribution.keras_repairs",
+        "choose_devices": "kpt.distribution.devices",
+        "compiles_steps": "kpt.distribution.strategies",
+        "find_cluster": "kpt.distribution.cluster",
+        "layout_map": "kpt.distribution.meshes",
+        "make_distribution": "kpt.distribution.meshes",
+        "make_strategy": "kpt.distribution.strategies",
         "replica_count": "kpt.distribution.replicas",
         "sum_over_replicas": "kpt.distribution.replicas",
     },

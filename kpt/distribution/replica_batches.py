@@ -64,7 +64,7 @@ class ReplicaBatches(PyDatasetAdapter):
 
         def dataset(context: Any) -> Any:
             made = tf.data.Dataset.from_generator(parts, output_signature=self._spec)
-            # A pass has as many batches as Keras asks for; were it not called endless, the workers would ask each other.
+            # Keras asks for no more batches than there are; were it not called endless, workers would ask each other.
             return made.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)).prefetch(2)
 
         return self._strategy.distribute_datasets_from_function(dataset)

@@ -40,7 +40,7 @@ def models(data: Any) -> dict[str, Any]:
     """Each kind of model with its batches, not compiled, by name; with its optimizer."""
     import keras
 
-    from kpt.data import Batches, PackedSequences, SentencePairs, Windows
+    from kpt.data import PackedSequences, SentencePairs, Windows
     from kpt.models import Decoder, Encoder
     from kpt.objectives import CausalLM, MaskedLM, NextSentence, Pretrainer, Word2Vec
     from kpt.training import adamw
@@ -108,9 +108,7 @@ def main(setting: str) -> None:
         import tensorflow as tf
 
         cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(
-            cpu, [tf.config.LogicalDeviceConfiguration()] * options["devices"]
-        )
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * options["devices"])
         scope = tf.distribute.MirroredStrategy(tf.config.list_logical_devices("CPU")).scope
     elif "cluster" in options:
         import tensorflow as tf
