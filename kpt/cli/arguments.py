@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "add_backend_argument",
     "add_corpus_arguments",
+    "add_device_arguments",
     "add_out_argument",
     "add_source_argument",
     "check_out",
@@ -80,6 +81,23 @@ def add_backend_argument(parser: argparse.ArgumentParser) -> None:
         "--backend",
         choices=("tensorflow", "jax", "torch"),
         help="what Keras runs on (default: KERAS_BACKEND or the Keras configuration, else tensorflow)",
+    )
+
+
+def add_device_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--backend`, `--strategy` and `--mesh`."""
+    add_backend_argument(parser)
+    parser.add_argument(
+        "--strategy",
+        choices=("auto", "none", "mirrored", "multi_worker", "tpu"),
+        default="auto",
+        help="how several devices or hosts are used on tensorflow (default: auto, all of the GPUs, TPU or TF_CONFIG)",
+    )
+    parser.add_argument(
+        "--mesh",
+        default="auto",
+        metavar="SHAPE",
+        help="how they are used on jax: 8 parts the batches, 2x4 batches and weights (default: auto, the batches)",
     )
 
 

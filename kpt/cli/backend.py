@@ -6,13 +6,18 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from argparse import Namespace
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from kpt.errors import InputError
 
-__all__ = ["load_backend"]
+if TYPE_CHECKING:
+    from kpt.distribution import Devices
+
+__all__ = ["load_backend", "load_devices"]
 
 # What installs each backend.
 BACKENDS = {"tensorflow": "tensorflow", "jax": "'kpt[jax]'", "torch": "'kpt[torch]'"}
@@ -22,11 +27,12 @@ NOTE = re.compile(
 )
 
 
-def load_backend(name: str | None = None) -> str:
+def load_backend(name: str | None = None, first: Callable[[], Any] = lambda: None) -> str:
     """Import Keras on a backend; what is no informational note, errors for example, is still printed.
 
     Args:
         name: `"tensorflow"`, `"jax"` or `"torch"`; None leaves the choice to KERAS_BACKEND and Keras's configuration.
+        first: called before anything is computed.
 
     Returns:
         The name of the backend.
@@ -46,9 +52,27 @@ def load_backend(name: str | None = None) -> str:
     with _without_notes():
         import keras
 
+        first()
         keras.ops.zeros(())  # looks for devices
         keras.utils.set_random_seed(0)  # loads TensorFlow, where it is installed, as `fit` does on every backend
     return str(keras.backend.backend())
+
+
+def load_devices(arguments: Namespace) -> Devices:
+    """Import Keras on the backend, and return the devices, that a verb's arguments name.
+
+    Raises:
+        InputError: there is no such backend, it is not installed, or the devices are not there.
+    """
+    chosen: list[Devices] = []
+
+    def first() -> None:
+        from kpt.distribution import choose_devices
+
+        chosen.append(choose_devices(arguments.strategy, arguments.mesh))
+
+    load_backend(arguments.backend, first)
+    return chosen[0]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kpt.cli.arguments import (
-    add_backend_argument,
+    add_device_arguments,
     add_out_argument,
     add_source_argument,
     check_out,
@@ -17,7 +17,7 @@ from kpt.cli.arguments import (
     proportion,
     whole_number,
 )
-from kpt.cli.backend import load_backend
+from kpt.cli.backend import load_devices
 from kpt.cli.output import Output
 from kpt.errors import InputError
 
@@ -93,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser, records: bool = True) -> None
     parser.add_argument("--train", type=Path, nargs="+", required=True, metavar="FILE", help=kinds)
     parser.add_argument("--validation", type=Path, nargs="+", required=True, metavar="FILE", help="likewise")
     add_out_argument(parser, "the run")
-    add_backend_argument(parser)
+    add_device_arguments(parser)
     group = parser.add_argument_group("a model that was not trained, in place of --from")
     group.add_argument("--size", metavar="NAME", help="tiny, mini, small, medium, base or large")
     group.add_argument("--tokenizer", type=Path, metavar="DIR", help="its tokenizer")
@@ -133,8 +133,9 @@ def add_arguments(parser: argparse.ArgumentParser, records: bool = True) -> None
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Train, evaluate and report."""
     check_source(arguments)
-    check_out(arguments.out, "config.json", overwrite=arguments.overwrite, written_as="kpt-run")
-    load_backend(arguments.backend)
+    devices = load_devices(arguments)
+    if devices.chief:
+        check_out(arguments.out, "config.json", overwrite=arguments.overwrite, written_as="kpt-run")
     from kpt.training.finetune_settings import FinetuneSettings
     from kpt.training.finetuning import finetune, new_source, trained_source
 
@@ -149,7 +150,8 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     else:
         source = new_source(arguments.size, arguments.tokenizer)
     files = arguments.train, arguments.validation
-    return finetune(source, *files, arguments.out, settings, overwrite=arguments.overwrite, progress=True)
+    options = {"overwrite": arguments.overwrite, "progress": True, "devices": devices}
+    return finetune(source, *files, arguments.out, settings, **options)
 
 
 def check_source(arguments: argparse.Namespace) -> None:

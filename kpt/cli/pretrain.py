@@ -9,7 +9,7 @@ from typing import Any
 
 from kpt.cli import pretrain_word2vec
 from kpt.cli.arguments import (
-    add_backend_argument,
+    add_device_arguments,
     add_out_argument,
     check_out,
     positive_integer,
@@ -17,7 +17,7 @@ from kpt.cli.arguments import (
     proportion,
     whole_number,
 )
-from kpt.cli.backend import load_backend
+from kpt.cli.backend import load_devices
 from kpt.cli.output import Output
 
 __all__ = ["add_parser", "run_bert", "run_gpt"]
@@ -82,7 +82,7 @@ def add_sequence_arguments(parser: argparse.ArgumentParser, *, sizes: str, publi
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="token store, see kpt prepare")
     add_out_argument(parser, "the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in that folder, if it was begun")
-    add_backend_argument(parser)
+    add_device_arguments(parser)
     group = parser.add_argument_group("model")
     group.add_argument("--size", default="mini", metavar="NAME", help=f"{sizes} (default: mini)")
     group.add_argument(
@@ -130,20 +130,22 @@ def add_sequence_arguments(parser: argparse.ArgumentParser, *, sizes: str, publi
 
 def run_bert(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Train, evaluate and report."""
-    load_backend(arguments.backend)
+    devices = load_devices(arguments)
     from kpt.training.bert import BertSettings, pretrain_bert
 
     settings = BertSettings(**settings_of(arguments), whole_words=arguments.whole_words)
-    return pretrain_bert(arguments.data, arguments.out, settings, **folder_of(arguments))
+    return pretrain_bert(
+        arguments.data, arguments.out, settings, **folder_of(arguments, devices.chief), devices=devices
+    )
 
 
 def run_gpt(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Train, evaluate and report."""
-    load_backend(arguments.backend)
+    devices = load_devices(arguments)
     from kpt.training.gpt import GptSettings, pretrain_gpt
 
     settings = GptSettings(**settings_of(arguments), separate=arguments.separate)
-    return pretrain_gpt(arguments.data, arguments.out, settings, **folder_of(arguments))
+    return pretrain_gpt(arguments.data, arguments.out, settings, **folder_of(arguments, devices.chief), devices=devices)
 
 
 def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -151,12 +153,12 @@ def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(arguments, name) for name in SETTINGS}
 
 
-def folder_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return what is to be done with the run folder.
+def folder_of(arguments: argparse.Namespace, chief: bool) -> dict[str, Any]:
+    """Return what is to be done with the run folder, which the chief of several hosts alone writes.
 
     Raises:
         InputError: it holds something that is not to be replaced, or cannot be written.
     """
-    if not arguments.resume:
+    if chief and not arguments.resume:
         check_out(arguments.out, "config.json", overwrite=arguments.overwrite, written_as="kpt-run")
     return {"resume": arguments.resume, "overwrite": arguments.overwrite, "progress": True}

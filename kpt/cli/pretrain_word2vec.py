@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from kpt.cli.arguments import (
-    add_backend_argument,
+    add_device_arguments,
     add_out_argument,
     check_out,
     positive_integer,
     positive_number,
     whole_number,
 )
-from kpt.cli.backend import load_backend
+from kpt.cli.backend import load_devices
 from kpt.cli.output import Output
 
 __all__ = ["EPILOG", "HELP", "add_arguments", "run"]
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on with the model of another run on this store, which may have more words, "
         "see kpt tokenizer --extend; what the model is, is that run's",
     )
-    add_backend_argument(parser)
+    add_device_arguments(parser)
     group = parser.add_argument_group("model")
     group.add_argument(
         "--architecture",
@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Train and report."""
-    load_backend(arguments.backend)
+    devices = load_devices(arguments)
     from kpt.training.run_folder import RunFolder
     from kpt.training.word2vec import MODEL, pretrain_word2vec
     from kpt.training.word2vec_settings import Word2VecSettings
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         learning_rate=arguments.learning_rate,
         seed=arguments.seed,
     )
-    if not arguments.resume:
+    if devices.chief and not arguments.resume:
         check_out(arguments.out, "config.json", overwrite=arguments.overwrite, written_as="kpt-run")
     return pretrain_word2vec(
         arguments.data,
@@ -105,6 +105,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         resume=arguments.resume,
         overwrite=arguments.overwrite,
         progress=True,
+        devices=devices,
     )
 
 

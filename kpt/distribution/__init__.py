@@ -8,7 +8,7 @@ from kpt.lazy import lazy_names
 
 if TYPE_CHECKING:
     from kpt.distribution.cluster import Cluster, find_cluster
-    from kpt.distribution.devices import Devices, choose_devices
+    from kpt.distribution.devices import Devices, choose_devices, in_scope
     from kpt.distribution.keras_repairs import StrategyModel
     from kpt.distribution.meshes import layout_map, make_distribution
     from kpt.distribution.replicas import replica_count, sum_over_replicas
@@ -21,6 +21,7 @@ __all__ = [
     "choose_devices",
     "compiles_steps",
     "find_cluster",
+    "in_scope",
     "layout_map",
     "make_distribution",
     "make_strategy",
@@ -37,6 +38,7 @@ __getattr__, __dir__ = lazy_names(
         "choose_devices": "kpt.distribution.devices",
         "compiles_steps": "kpt.distribution.strategies",
         "find_cluster": "kpt.distribution.cluster",
+        "in_scope": "kpt.distribution.devices",
         "layout_map": "kpt.distribution.meshes",
         "make_distribution": "kpt.distribution.meshes",
         "make_strategy": "kpt.distribution.strategies",

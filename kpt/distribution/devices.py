@@ -15,7 +15,7 @@ from kpt.distribution.replica_batches import worker_position
 from kpt.distribution.strategies import make_strategy
 from kpt.errors import InputError
 
-__all__ = ["Devices", "choose_devices"]
+__all__ = ["Devices", "choose_devices", "in_scope"]
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,24 @@ def choose_devices(strategy: str = "auto", mesh: str = "auto") -> Devices:
             "that divides batches alone, or a single process"
         )
     return Devices(None, made, jax.process_index(), jax.process_count())
+
+
+def in_scope(model: keras.Model) -> keras.Model:
+    """Return a model, or where a strategy or distribution is in scope a copy that was made in it.
+
+    Args:
+        model: the model, of a class with `get_config`.
+    """
+    under = keras.distribution.distribution() is not None
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        under = tf.distribute.has_strategy()
+    if not under:
+        return model
+    copy = type(model).from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def join_processes() -> None:

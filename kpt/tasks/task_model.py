@@ -11,6 +11,7 @@ import numpy as np
 from kpt.data.batches import Batches
 from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
 from kpt.data.text_sequences import encode_texts
+from kpt.distribution import StrategyModel, replica_count, sum_over_replicas
 from kpt.errors import InputError
 from kpt.layers import Dropout, check_pooling, pool_sequence, truncated_normal
 from kpt.tasks.raw_texts import is_texts, split_pairs
@@ -18,7 +19,7 @@ from kpt.tasks.raw_texts import is_texts, split_pairs
 __all__ = ["TaskModel"]
 
 
-class TaskModel(keras.Model):
+class TaskModel(StrategyModel, keras.Model):
     """A head on a backbone that tells something of a text; it is an ordinary Keras model.
 
     `compile` without a loss takes the task's own, and its metrics. `fit`, `evaluate` and `predict` take whatever Keras
@@ -113,6 +114,21 @@ class TaskModel(keras.Model):
     def default_metrics(self) -> list[Any]:
         """Return what `fit` shows beside the loss."""
         raise NotImplementedError
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Return the mean loss of a batch; where replicas have different numbers of its rows, by these numbers."""
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if (count := replica_count()) > 1:
+            rows = keras.ops.cast(keras.ops.shape(y_pred)[0], "float32")
+            loss = loss * rows * count / sum_over_replicas(rows)
+        return loss
 
     def compile(self, optimizer: Any = "adamw", loss: Any = None, *, metrics: Any = None, **kwargs: Any) -> None:
         """Configure the training as `keras.Model.compile` does.

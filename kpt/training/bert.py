@@ -120,7 +120,7 @@ def pretrain_bert(
         data: folder of the token store.
         out: the run folder.
         settings: of the run.
-        **options: `resume`, `overwrite`, `progress` and `callbacks`, see `kpt.training.pretrain`.
+        **options: `resume`, `overwrite`, `progress`, `callbacks` and `devices`, see `kpt.training.pretrain`.
 
     Returns:
         The results by name, `mlm_accuracy_heldout` and others.

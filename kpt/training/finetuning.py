@@ -15,6 +15,7 @@ import numpy as np
 from kpt.data.conll import TaggedWords, bio_tag_names, read_conll
 from kpt.data.labelled import LabelledTexts, label_names, read_labelled
 from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
+from kpt.distribution import in_scope
 from kpt.errors import InputError, Terminated
 from kpt.evaluation.task_scores import label_kind, labelled_examples, main_score
 from kpt.files import write_json
@@ -27,6 +28,7 @@ from kpt.training.finetune_settings import FinetuneSettings, peak_rate
 from kpt.training.finite_loss import FiniteLoss
 from kpt.training.interruption import Interruption
 from kpt.training.metrics_log import MetricsLog
+from kpt.training.on_devices import on_devices
 from kpt.training.progress import TrainingProgress
 from kpt.training.run_folder import RunFolder
 from kpt.training.sources import open_source
@@ -68,7 +70,9 @@ def trained_source(source: str | os.PathLike[str]) -> Source:
     backbone = getattr(model, "backbone", model)
     if not isinstance(backbone, Encoder | Decoder):
         raise InputError(f"{folder.path} has no encoder and no decoder; give a run of `kpt pretrain bert` or `gpt`")
-    return Source(lambda settings: backbone, folder.tokenizer, {"from": str(source), "from_step": folder.step})
+    return Source(
+        lambda settings: in_scope(backbone), folder.tokenizer, {"from": str(source), "from_step": folder.step}
+    )
 
 
 def new_source(size: str, tokenizer: str | os.PathLike[str]) -> Source:
@@ -89,6 +93,7 @@ def new_source(size: str, tokenizer: str | os.PathLike[str]) -> Source:
     )
 
 
+@on_devices
 def finetune(
     source: Source,
     train: Any,
@@ -101,6 +106,8 @@ def finetune(
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, Any]:
     """Fine-tune a model on labelled texts, keep the best epoch, write the report.
+
+    Further it takes `devices`, what to train on: see `kpt.distribution.choose_devices`.
 
     Args:
         source: what is tuned, from `trained_source` or `new_source`.
@@ -123,6 +130,9 @@ def finetune(
         FloatingPointError: the loss became infinite or not a number.
     """
     begin = time.perf_counter()
+    distribution = keras.distribution.distribution()
+    if distribution is not None and distribution.num_processes > 1:
+        raise InputError("fine-tuning on JAX runs in one process; use a mesh of its devices, or TensorFlow")
     settings = settings or FinetuneSettings()
     data, held_out = (read_files(files, settings) for files in (train, validation))
     random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend

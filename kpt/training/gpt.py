@@ -137,7 +137,7 @@ def pretrain_gpt(
         data: folder of the token store.
         out: the run folder.
         settings: of the run.
-        **options: `resume`, `overwrite`, `progress` and `callbacks`, see `kpt.training.pretrain`.
+        **options: `resume`, `overwrite`, `progress`, `callbacks` and `devices`, see `kpt.training.pretrain`.
 
     Returns:
         The results by name, `perplexity_heldout` and others.

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import keras
 
 from kpt.data import Batches, TokenStore
+from kpt.distribution import compiles_steps
 from kpt.errors import InputError
 from kpt.files import write_json
 from kpt.objectives import Pretrainer
@@ -22,6 +23,7 @@ from kpt.training.checkpoints import Checkpoints
 from kpt.training.finite_loss import FiniteLoss
 from kpt.training.kept_run import kept_run
 from kpt.training.metrics_log import MetricsLog, read_metrics
+from kpt.training.on_devices import on_devices
 from kpt.training.progress import TrainingProgress
 from kpt.training.report import write_report
 from kpt.training.run_folder import RunFolder
@@ -68,6 +70,7 @@ class Pretraining(ABC):
         """Return the results by name, from the records of both splits and the baselines."""
 
 
+@on_devices
 def pretrain(
     task: Pretraining,
     data: str | os.PathLike[str],
@@ -83,6 +86,8 @@ def pretrain(
     A run that ended at any moment goes on as if it had not: with the same weights, and the same lines of metrics, as
     far as the backend computes the same twice, as on one CPU. Ctrl-C and SIGTERM end it after the step that runs, of
     which it then has a checkpoint.
+
+    Further it takes `devices`, what to train on: see `kpt.distribution.choose_devices`.
 
     Args:
         task: what to train, with its settings.
@@ -116,6 +121,8 @@ def pretrain(
 
     random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend
     model, step = run.load_newest() if run.step else (build_model(task, store.vocabulary), 0)
+    if (compiled := compiles_steps()) != "auto":  # a checkpoint may be of a run on other devices
+        model.jit_compile = compiled
     options: dict[str, Any] = {"objectives": model.objectives, "batch_size": settings.batch_size}
     validation = Batches(held_out_examples, steps=settings.evaluation_batches, repeat=True, **options)
     baselines = task.baselines(train, validation)
@@ -233,8 +240,7 @@ def build_model(task: Pretraining, vocabulary: Vocabulary) -> Pretrainer:
     optimizer = task.settings.optimizer()
     if task.settings.precision == "mixed_float16":  # small gradients would be 0; named here, a checkpoint keeps it
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    # Keras leaves XLA off on TensorFlow's CPU, where it made a step of `mini` 1.3 times as fast; the shapes are fixed.
-    model.compile(optimizer=optimizer, jit_compile=True if keras.backend.backend() == "tensorflow" else "auto")
+    model.compile(optimizer=optimizer, jit_compile=compiles_steps())  # the shapes are fixed
     return model
 
 

@@ -23,6 +23,7 @@ from kpt.training.checkpoints import Checkpoints
 from kpt.training.finite_loss import FiniteLoss
 from kpt.training.kept_run import kept_run
 from kpt.training.metrics_log import MetricsLog, read_metrics
+from kpt.training.on_devices import on_devices
 from kpt.training.pretraining import open_run
 from kpt.training.progress import TrainingProgress
 from kpt.training.report import write_report
@@ -47,6 +48,7 @@ MAP = "map.json"
 TOGETHER, LOOKS = 8, 50
 
 
+@on_devices
 def pretrain_word2vec(
     data: str | os.PathLike[str],
     out: str | os.PathLike[str],
@@ -61,7 +63,7 @@ def pretrain_word2vec(
     """Train vectors of the words of a token store, write them and the report.
 
     An interruption (Ctrl-C) is heard after the step that runs, and then the run holds a checkpoint and the vectors as
-    they are.
+    they are. Further it takes `devices`, what to train on: see `kpt.distribution.choose_devices`.
 
     Args:
         data: folder of the token store; one of a `WordTokenizer` for vectors of whole words.
@@ -84,12 +86,10 @@ def pretrain_word2vec(
             settings or other words.
         FloatingPointError: the loss became infinite or not a number.
     """
-    begin = time.perf_counter()
-    store = TokenStore.open(data)
+    begin, store = time.perf_counter(), TokenStore.open(data)
     tokenizer = load_tokenizer(store.tokenizer_folder)
     store.check_tokenizer(tokenizer)
-    counts = store.counts()
-    windows = settings.windows(store, counts)
+    windows = settings.windows(store, counts := store.counts())
     steps, together = plan(windows.steps(settings.batch_size, settings.epochs))
     words_per_step = windows.words_per_example * settings.batch_size
     config = config_of(settings, store, windows.length, steps, source)
