@@ -68,6 +68,13 @@ class StrategyModel:
             raise InputError("the optimizer was made outside of the strategy's scope; make it inside, as the model is")
         repair_optimizer(optimizer)
 
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as a saved model was, with the slots of its optimizer ready to be filled."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        optimizer: Any = self.optimizer  # type: ignore[attr-defined]
+        if optimizer is not None:
+            optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
+
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Train as `keras.Model.fit` does."""
         if "validation_data" in kwargs:

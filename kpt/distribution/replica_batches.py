@@ -29,8 +29,8 @@ def split_rows(batch: Any, parts: int) -> list[Any]:
 class ReplicaBatches(PyDatasetAdapter):
     """What Keras reads `Batches` through under a strategy.
 
-    `experimental_distribute_dataset`, which Keras would use, has every worker make all rows and drop most of them, and
-    asks all workers at each step whether they have one. Here a worker makes its own rows alone.
+    `experimental_distribute_dataset`, which Keras would use, has every worker make all rows and drop most of them. Here
+    a worker makes its own rows alone.
 
     Args:
         batches: The batches; divided among the strategy's workers if they are not yet.
@@ -63,9 +63,7 @@ class ReplicaBatches(PyDatasetAdapter):
                 yield from self._split(batch)
 
         def dataset(context: Any) -> Any:
-            made = tf.data.Dataset.from_generator(parts, output_signature=self._spec)
-            # Keras asks for no more batches than there are; were it not called endless, workers would ask each other.
-            return made.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)).prefetch(2)
+            return tf.data.Dataset.from_generator(parts, output_signature=self._spec).prefetch(2 * self._replicas)
 
         return self._strategy.distribute_datasets_from_function(dataset)
 

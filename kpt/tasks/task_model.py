@@ -144,12 +144,6 @@ class TaskModel(StrategyModel, keras.Model):
             metrics = self.default_metrics() if metrics is None else metrics
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
 
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as a saved model was, with the slots of its optimizer ready to be filled."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.optimizer is not None:
-            self.optimizer.build(self.trainable_variables)
-
     def batches(
         self, x: Any, labels: Any = None, *, weights: Any = None, batch_size: int = 32, seed: int = 0, **options: Any
     ) -> LabelledBatches:

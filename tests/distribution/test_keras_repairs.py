@@ -1,0 +1,113 @@
+"""The same losses on one device, several replicas, several workers and meshes."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from kpt.distribution.keras_repairs import GlobalMean, repair_optimizer
+from tests.distribution.processes import run_together
+from tests.distribution.training_losses import SETTINGS, STEPS, THREE
+
+
+@cache
+def losses(*settings: str, **options: Any) -> list[dict[str, Any]]:
+    """What each process of these settings logged, in a run of its own for all of them."""
+    outputs = run_together(["-m", "tests.distribution.training_losses", *settings], **options)
+    return [json.loads(next(line for line in output.splitlines() if line.startswith("{"))) for output in outputs]
+
+
+def single_process() -> dict[str, Any]:
+    return losses("one", "mirrored-2", "mirrored-4")[0]
+
+
+def check(found: dict[str, Any], setting: str, tolerance: float) -> None:
+    """Compare all that was logged with what one device logs."""
+    alone = single_process()["one"]
+    assert set(found[setting]) == set(SETTINGS[setting].get("models", alone))
+    for model, logs in found[setting].items():
+        assert set(logs) == set(alone[model])
+        for name, values in logs.items():
+            np.testing.assert_allclose(values, alone[model][name], rtol=0, atol=tolerance, err_msg=f"{model} {name}")
+
+
+def test_one_device_learns_in_twenty_steps() -> None:
+    """What the other tests compare with is no constant."""
+    alone = single_process()["one"]
+    for model in THREE:
+        assert len(alone[model]["loss"]) == STEPS
+        assert alone[model]["epoch loss"][1] < alone[model]["epoch loss"][0] - 0.01
+    assert len(set(alone["accumulated"]["loss"])) > STEPS // 2
+    assert len(alone["accumulated"]["epoch val_loss"]) == 2
+    assert len(alone["classifier"]["loss"]) == 4  # of two epochs, the second batch of which has one row
+
+
+@pytest.mark.parametrize("setting", ["mirrored-2", "mirrored-4"])
+def test_mirrored_replicas(setting: str) -> None:
+    check(single_process(), setting, 1e-5)
+
+
+def test_two_workers() -> None:
+    first, second = losses("multi-worker", count=2)
+    assert first == second
+    check(first, "multi-worker", 1e-5)
+
+
+def test_meshes_on_jax() -> None:
+    (found,) = losses("mesh-8", "mesh-2x4", backend="jax", devices=8)
+    check(found, "mesh-8", 1e-4)
+    check(found, "mesh-2x4", 1e-4)
+
+
+def test_two_processes_on_jax() -> None:
+    first, second = losses("processes", count=2, backend="jax", devices=4)
+    assert first == second
+    check(first, "processes", 1e-4)
+
+
+def test_global_mean_is_a_mean_on_one_device() -> None:
+    mean = GlobalMean(name="loss")
+    mean.update_state(2.0, sample_weight=3)
+    mean.update_state(6.0, sample_weight=1)
+    assert float(mean.result()) == pytest.approx(3.0)
+
+
+def test_an_optimizer_that_was_made_outside_of_the_scope() -> None:
+    import tensorflow as tf
+
+    from kpt import InputError, Word2Vec
+
+    optimizer = keras.optimizers.SGD(0.1)
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = Word2Vec(10, 4)
+    with pytest.raises(InputError, match="the optimizer was made outside of the strategy's scope; make it inside"):
+        model.compile(optimizer=optimizer)
+
+
+def test_repairing_an_optimizer_twice() -> None:
+    import tensorflow as tf
+
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        variable = keras.Variable(np.ones(3, "float32"))
+        optimizer = keras.optimizers.SGD(0.5, gradient_accumulation_steps=2, global_clipnorm=1.0)
+        optimizer.build([variable])
+    repair_optimizer(optimizer)
+    repair_optimizer(optimizer)
+
+    @tf.function
+    def step(gradient: Any) -> None:
+        tf.distribute.get_strategy().run(lambda: optimizer.apply([tf.identity(gradient)], [variable]))
+
+    with optimizer._distribution_strategy.scope():
+        step(tf.constant([3.0, 0.0, 0.0]))
+        assert variable.numpy().tolist() == [1.0, 1.0, 1.0]
+        step(tf.constant([5.0, 0.0, 0.0]))  # the mean, 4, is cut to 1
+        assert variable.numpy().tolist() == [0.5, 1.0, 1.0]
+        step(tf.constant([0.0, 0.5, 0.0]))
+        step(tf.constant([0.0, 0.5, 0.0]))
+        assert variable.numpy().tolist() == [0.5, 0.75, 1.0]
