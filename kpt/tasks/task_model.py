@@ -123,11 +123,14 @@ class TaskModel(StrategyModel, keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Return the mean loss of a batch; where replicas have different numbers of its rows, by these numbers."""
+        """Return the loss of a batch; on several replicas, this one's share of the mean over the global batch."""
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-        if (count := replica_count()) > 1:
-            rows = keras.ops.cast(keras.ops.shape(y_pred)[0], "float32")
-            loss = loss * rows * count / sum_over_replicas(rows)
+        if (count := replica_count()) > 1:  # Keras has taken a mean here and divided it by their number
+            if sample_weight is not None and getattr(self.loss, "reduction", None) == "mean_with_sample_weight":
+                part = keras.ops.sum(keras.ops.cast(sample_weight, "float32"))
+            else:
+                part = keras.ops.cast(keras.ops.shape(y_pred)[0], "float32")
+            loss = loss * keras.ops.divide_no_nan(part * count, sum_over_replicas(part))
         return loss
 
     def compile(self, optimizer: Any = "adamw", loss: Any = None, *, metrics: Any = None, **kwargs: Any) -> None:

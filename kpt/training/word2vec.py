@@ -86,10 +86,12 @@ def pretrain_word2vec(
             settings or other words.
         FloatingPointError: the loss became infinite or not a number.
     """
-    begin, store = time.perf_counter(), TokenStore.open(data)
+    begin = time.perf_counter()
+    store = TokenStore.open(data)
     tokenizer = load_tokenizer(store.tokenizer_folder)
     store.check_tokenizer(tokenizer)
-    windows = settings.windows(store, counts := store.counts())
+    counts = store.counts()
+    windows = settings.windows(store, counts)
     steps, together = plan(windows.steps(settings.batch_size, settings.epochs))
     words_per_step = windows.words_per_example * settings.batch_size
     config = config_of(settings, store, windows.length, steps, source)
