@@ -179,7 +179,7 @@ class RunFolder:
             OSError: The folder cannot be written, or the disk is full; the message says which checkpoint is whole.
         """
         if step is None:
-            step = int(model.optimizer.iterations)
+            step = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
         if state is None:
             state = {"random": random_states(model)}
         target = self.checkpoint(step)

@@ -40,6 +40,8 @@ SYMBOLS = {
     "08_items": "--departments 4 --items 12 --sessions 800 --width 16 --epochs 4",
     "09_dna": "--families 4 --motifs 12 --genes 200 --width 16 --epochs 4",
 }
+#: Those of several devices and hosts, which `test_devices.py` runs.
+DEVICES = ("11_several_gpus", "12_several_hosts", "13_tpu", "14_jax_mesh")
 
 
 def run(folder: Path, *words: str, path: Path = ROOT) -> str:
@@ -74,7 +76,7 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Flow:
 
 
 def test_every_example_is_run_here() -> None:
-    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == sorted(["00_ten_lines", *ORDER, *SYMBOLS])
+    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == sorted(["00_ten_lines", *ORDER, *SYMBOLS, *DEVICES])
 
 
 def test_ten_lines_from_text_to_a_served_model(tmp_path: Path) -> None:
