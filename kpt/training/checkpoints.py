@@ -55,7 +55,7 @@ class Checkpoints(keras.callbacks.Callback):
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Count from the steps that the model has behind it."""
         if self.step is None:
-            self.step = int(self.model.optimizer.iterations)
+            self.step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
         if self.saved is None:
             self.saved = self.step
         self._epoch_start = self.step

@@ -18,7 +18,7 @@ __all__ = ["Twin", "random_states", "restore_random_states", "values"]
 def values(model: keras.Model) -> list[np.ndarray]:
     """Return copies, in the host's memory, of a model's weights and of the variables of its optimizer."""
     # A view would change with the model: PyTorch's arrays, and JAX's on the CPU, share its memory.
-    return [np.array(variable.numpy(), copy=True) for variable in saved_variables(model)]
+    return [np.array(keras.ops.convert_to_numpy(variable), copy=True) for variable in saved_variables(model)]
 
 
 class Twin:
@@ -96,7 +96,7 @@ def random_states(model: keras.Model) -> list[list[int]]:
     Returns:
         One list of integers for each `keras.random.SeedGenerator`, in the order of the model's layers.
     """
-    return [np.asarray(variable.numpy()).tolist() for variable in random_variables(model)]
+    return [np.asarray(keras.ops.convert_to_numpy(variable)).tolist() for variable in random_variables(model)]
 
 
 def restore_random_states(model: keras.Model, states: Sequence[Sequence[int]]) -> None:
@@ -112,7 +112,7 @@ def restore_random_states(model: keras.Model, states: Sequence[Sequence[int]]) -
             "give those of its own checkpoint"
         )
     for variable, state in zip(variables, states, strict=True):
-        variable.assign(np.asarray(state, dtype=np.asarray(variable.numpy()).dtype))
+        variable.assign(np.asarray(state, dtype=keras.ops.convert_to_numpy(variable).dtype))
 
 
 def random_variables(model: keras.Model) -> list[Any]:
