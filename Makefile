@@ -42,6 +42,9 @@ bench: .venv/bench.stamp
 	$(BIN)/python -m benchmarks.generation
 	$(BIN)/python -m benchmarks.word2vec
 	$(BIN)/python -m benchmarks.finetuning
+	$(BIN)/python -m benchmarks.checkpoints
+	$(BIN)/python -m benchmarks.kills
+	$(BIN)/python -m benchmarks.devices
 
 clean:
 	rm -rf .venv demo
