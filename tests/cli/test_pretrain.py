@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 
 import kpt.training.bert
 from kpt.cli.main import main
-from kpt.training import Checkpoints, RunFolder
 from tests.training.small_store import small_store
 
 
@@ -85,33 +83,6 @@ def test_refusals_before_any_work(tmp_path: Path, capfd: pytest.CaptureFixture[s
     assert "holds something else" in refused(capfd, "--data", store, "--out", tmp_path, "--steps", "5")
     assert "cannot write to the folder" in refused(capfd, "--data", store, "--out", "/proc/run", "--steps", "5")
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_says_how_to_go_on(
-    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    def stop(model: Any, *words: Any, callbacks: Any, **options: Any) -> None:
-        (checkpoints,) = (callback for callback in callbacks if isinstance(callback, Checkpoints))
-        checkpoints.set_model(model)
-        checkpoints.step = 3
-        signal.raise_signal(number)
-        callbacks[-1].on_train_batch_end(2)
-
-    monkeypatch.setattr("kpt.training.pretraining.fit_steps", stop)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-    try:
-        store = small_store(tmp_path / "store").folder
-        words = ["--data", store, "--out", tmp_path / "run", "--steps", "5", "--size", "tiny", "--held-out", "0.2"]
-        status = main(["pretrain", "bert", *map(str, words)])
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert status == 128 + number
-    assert capfd.readouterr().err.splitlines()[-1] == (
-        f"kpt pretrain bert: interrupted after step 3, of which {tmp_path / 'run'} has a checkpoint; go on with the "
-        "same command and --resume"
-    )
-    assert RunFolder(tmp_path / "run").steps == [3]
 
 
 def test_a_model_of_another_library_is_never_replaced(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
