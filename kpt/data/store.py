@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from functools import cached_property
@@ -94,13 +93,6 @@ class TokenStore:
     def tokenizer_fingerprint(self) -> str:
         """Fingerprint of the tokenizer that wrote the store."""
         return self.manifest["tokenizer"]
-
-    @property
-    def fingerprint(self) -> str:
-        """Fingerprint of the whole store's ids and bounds, the same wherever the store is moved."""
-        files = [entry for entry in self.manifest["files"] if not entry["file"].startswith("tokenizer/")]
-        sums = sorted((entry["file"], entry["sha256"]) for entry in files)
-        return hashlib.sha256(json.dumps(sums).encode()).hexdigest()
 
     @property
     def tokenizer_folder(self) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import random
 import time
@@ -265,7 +267,14 @@ def config_of(task: Pretraining, store: TokenStore) -> dict[str, Any]:
         "data": {
             "store": str(store.folder),
             "tokenizer": store.tokenizer_fingerprint,
-            "content": store.fingerprint,
+            "content": content_of(store),
             **store.summary,
         },
     }
+
+
+def content_of(store: TokenStore) -> str:
+    """Return a fingerprint of a whole store's ids and bounds, the same wherever the store is moved."""
+    files = [entry for entry in store.manifest["files"] if not entry["file"].startswith("tokenizer/")]
+    sums = sorted((entry["file"], entry["sha256"]) for entry in files)
+    return hashlib.sha256(json.dumps(sums).encode()).hexdigest()

@@ -24,7 +24,7 @@ from kpt.training.finite_loss import FiniteLoss
 from kpt.training.kept_run import kept_run
 from kpt.training.metrics_log import MetricsLog, read_metrics
 from kpt.training.on_devices import on_devices
-from kpt.training.pretraining import open_run
+from kpt.training.pretraining import content_of, open_run
 from kpt.training.progress import TrainingProgress
 from kpt.training.report import write_report
 from kpt.training.report_map import word_map
@@ -241,7 +241,7 @@ def config_of(
         "data": {
             "store": str(store.folder),
             "tokenizer": store.tokenizer_fingerprint,
-            "content": store.fingerprint,
+            "content": content_of(store),
             **store.summary,
         },
     }

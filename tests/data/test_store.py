@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 
 from kpt.data import TokenStore
 from kpt.errors import InputError
-from tests.data.conftest import random_documents, tokenizer_of, write_store
+from tests.data.conftest import random_documents, tokenizer_of
 
 THREE = [[[5, 6], [7]], [[8, 9, 10]], [[11], [12], [13, 14]]]
 
@@ -35,14 +34,6 @@ def test_documents_and_sentences(make_store: MakeStore, shard_tokens: int) -> No
     assert store.summary == {"documents": 3, "sentences": 6, "tokens": 10, "bytes": 0, "problems": {}}
     with pytest.raises(IndexError, match="document 3 is not below 3"):
         store.document(3)
-
-
-def test_the_fingerprint_is_that_of_the_content(make_store: MakeStore, tmp_path: Path) -> None:
-    store = make_store(THREE)
-    moved = shutil.copytree(store.folder, tmp_path / "moved")
-    assert TokenStore.open(moved).fingerprint == store.fingerprint == store.split(0.4, 0)[0].fingerprint
-    other = write_store(tmp_path / "other", [*THREE[:2], [[11], [12], [14, 13]]], tokenizer_of(100))
-    assert other.summary == store.summary and other.fingerprint != store.fingerprint
 
 
 def test_large_ids_survive(make_store: MakeStore) -> None:
