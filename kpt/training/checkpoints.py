@@ -20,7 +20,8 @@ class Checkpoints(keras.callbacks.Callback):
 
     The model is copied in the host's memory and written by a thread, so that training waits for the copy alone, or for
     the checkpoint before, if that is still being written. (A model that cannot be made again from its configuration is
-    written at once.) A checkpoint is removed only after a newer one is complete.
+    written at once, and so is one of several JAX processes, whose computations have to come in one order.) A checkpoint
+    is removed only after a newer one is complete.
 
     A step is a batch, also where the optimizer passes over it because a loss scale was too large. The batches are
     counted here: looking at the model after each of them would, on JAX, wait for it and copy its state.
@@ -97,15 +98,16 @@ class Checkpoints(keras.callbacks.Callback):
             best = None if log is None else best_step(read_metrics(log.path), self.run.steps)
             self.run.save(model if twin is None else twin.model, step, self.keep, best=best, state=state)
 
-        self._writer.start(write)
-        self.saved = step
         if twin is None:
-            self.wait()
+            write()
+        else:
+            self._writer.start(write)
+        self.saved = step
 
     def _twin_of(self, model: keras.Model) -> Twin | None:
         if self._twin is None:
             try:
-                self._twin = Twin(model)
+                self._twin = Twin(model) if is_one_process() else False
             except ValueError:
                 self._twin = False
         return self._twin or None
@@ -117,6 +119,15 @@ class Checkpoints(keras.callbacks.Callback):
             OSError: It could not be written.
         """
         self._writer.wait()
+
+
+def is_one_process() -> bool:
+    """Return whether no other process of JAX takes part in the training."""
+    if keras.backend.backend() != "jax":
+        return True
+    import jax
+
+    return int(jax.process_count()) == 1
 
 
 class Writer:

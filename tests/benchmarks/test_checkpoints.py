@@ -22,6 +22,6 @@ def test_it_runs_tiny(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     # A float32 for each weight, and two of Adam's.
     assert 12 < result["checkpoint_bytes"] / result["parameters"] < 15
     none, beside = (result["block_seconds"][way][0] for way in ("none", "beside"))
-    assert result["cost"]["beside"] == pytest.approx(beside / none - 1, abs=0.02)
+    assert result["cost"]["beside"] == pytest.approx(beside / none - 1, rel=0.05, abs=0.02)
     assert 0 < result["stall_seconds"]["beside"] < result["block_seconds"]["beside"][0]
     assert "cost in throughput" in capsys.readouterr().out

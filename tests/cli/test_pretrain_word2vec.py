@@ -10,6 +10,7 @@ import kpt.training.word2vec
 from kpt import InputError
 from kpt.cli.output import Output
 from kpt.cli.pretrain_word2vec import add_arguments, run
+from kpt.distribution import Devices
 from kpt.training import Word2VecSettings
 from kpt.vectors import WordVectors
 from tests.training.word_store import word_store
@@ -60,6 +61,7 @@ def test_the_arguments_become_settings(tmp_path: Path, monkeypatch: pytest.Monke
         learning_rate=1e-2,
         seed=5,
     )
+    assert options.pop("devices") == Devices()
     assert options == {"source": None, "resume": False, "overwrite": False, "progress": True}
     call("--data", "store", "--out", tmp_path / "other")
     assert calls[1][0][2] == Word2VecSettings()
