@@ -119,15 +119,19 @@ def pretrain(
     store.check_tokenizer(tokenizer)
     train, held_out = split(store, task)
     train_examples, held_out_examples = (task.examples(part) for part in (train, held_out))
-    run = open_run(Path(out), tokenizer, config_of(task, store), resume=resume, overwrite=overwrite)
+    path, config, run = Path(out), config_of(task, store), None
+    if resume and (path / "config.json").is_file():
+        run = open_run(path, tokenizer, config, resume=resume, overwrite=overwrite)
 
     random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend
-    model, step = run.load_newest() if run.step else (build_model(task, store.vocabulary), 0)
+    model, step = run.load_newest() if run and run.step else (build_model(task, store.vocabulary), 0)
     if (compiled := compiles_steps()) != "auto":  # a checkpoint may be of a run on other devices
         model.jit_compile = compiled
     options: dict[str, Any] = {"objectives": model.objectives, "batch_size": settings.batch_size}
     validation = Batches(held_out_examples, steps=settings.evaluation_batches, repeat=True, **options)
     baselines = task.baselines(train, validation)
+    if run is None:  # what does not fit has been refused by now
+        run = open_run(path, tokenizer, config, resume=resume, overwrite=overwrite)
     log = metrics_log(run, settings, step)
     checkpoints = Checkpoints(
         run, settings.checkpoint_every or settings.interval, start_step=step, log=log, keep=settings.keep

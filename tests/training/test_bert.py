@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kpt.data import Batches
+from kpt import InputError
+from kpt.data import Batches, prepare
 from kpt.models import SIZES
 from kpt.objectives import MaskedLM, NextSentence
-from kpt.training.bert import BertPretraining, BertSettings
-from tests.training.small_store import small_store
+from kpt.text import CharacterTokenizer
+from kpt.training.bert import BertPretraining, BertSettings, pretrain_bert
+from tests.training.small_store import DOCUMENTS, small_store
 
 
 def test_the_model_and_its_examples(tmp_path: Path) -> None:
@@ -31,3 +33,11 @@ def test_the_next_sentence_needs_no_model_to_be_a_coin(tmp_path: Path) -> None:
     baselines = task.baselines(train, batches)
     assert baselines["next_sentence_loss"] == pytest.approx(np.log(2))
     assert baselines["masked_lm_accuracy_words"].startswith("always “")
+
+
+def test_a_store_without_the_tokens_of_bert_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:
+    store = prepare(DOCUMENTS, CharacterTokenizer.train(DOCUMENTS), tmp_path / "store", progress=False)
+    settings = BertSettings(steps=5, size="tiny", length=24, held_out=0.2)
+    with pytest.raises(InputError, match="no token for the role"):
+        pretrain_bert(store.folder, tmp_path / "run", settings)
+    assert not (tmp_path / "run").exists()
