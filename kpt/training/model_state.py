@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import keras
@@ -19,6 +20,14 @@ def values(model: keras.Model) -> list[np.ndarray]:
     """Return copies, in the host's memory, of a model's weights and of the variables of its optimizer."""
     # A view would change with the model: PyTorch's arrays, and JAX's on the CPU, share its memory.
     return [np.array(keras.ops.convert_to_numpy(variable), copy=True) for variable in saved_variables(model)]
+
+
+def host() -> Any:
+    """Return the scope in which variables are in the host's memory; on PyTorch that of its caller.
+
+    There Keras moves integers to "cpu:0" as plain tensors, which it then refuses as parameters.
+    """
+    return nullcontext() if keras.backend.backend() == "torch" else keras.device("cpu:0")
 
 
 class Twin:
@@ -46,7 +55,7 @@ class Twin:
         made: list[keras.Model] = []
 
         def make() -> None:
-            with keras.device("cpu:0"):
+            with host():
                 made.append(keras.saving.deserialize_keras_object(config))
 
         drawn = random.getstate()  # Keras draws the seeds of initializers from it
@@ -61,7 +70,7 @@ class Twin:
 
     def assign(self, arrays: Sequence[np.ndarray]) -> None:
         """Set what `values` returned of the first model."""
-        with keras.device("cpu:0"):
+        with host():
             for variable, array in zip(saved_variables(self.model), arrays, strict=True):
                 variable.assign(array)
 

@@ -49,5 +49,5 @@ def test_a_process_without_kpt_and_keras_writes_the_models_own_text(tmp_path: Pa
 def described() -> dict[str, set[str]]:
     """The names of each signature of a decoder on the page of exported models."""
     page = (ROOT / "saved_models" / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", page.split("Of a decoder:")[1].split("Of word vectors:")[0], re.M)
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", page.split("Of a decoder:")[1].split("Of a classifier")[0], re.M)
     return {name: set(re.findall(r"`(\w+)`", row)) for name, row in rows}

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from kpt.layers import Dropout  # that of Keras on PyTorch draws from a state of the process
 from kpt.text import WordTokenizer
 from kpt.training.checkpoints import Checkpoints
 from kpt.training.interruption import Interruption
@@ -75,7 +76,7 @@ def train(run: RunFolder, stop: Stop | None = None) -> keras.Model:
         model, step = run.load_newest()
     else:
         keras.utils.set_random_seed(1)
-        hidden = [keras.layers.Dense(4, activation="tanh"), keras.layers.Dropout(0.2), keras.layers.Dense(1)]
+        hidden = [keras.layers.Dense(4, activation="tanh"), Dropout(0.2), keras.layers.Dense(1)]
         model, step = keras.Sequential([keras.Input((3,)), *hidden]), 0
         model.compile(keras.optimizers.Adam(0.05), loss="mse", run_eagerly=True)
     log = MetricsLog(run.metrics, every=2, start_step=step, state=run.state(step).get("log") if step else None)
