@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,17 +32,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = item.path.relative_to(TESTS).as_posix()
         if name.startswith(ON_EVERY_BACKEND):
             item.add_marker(pytest.mark.backends)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def forget_compiled() -> Iterator[None]:
-    """Let go of what a file's tests compiled: kept to the end, it takes a worker gigabytes."""
-    yield
-    if "keras" in sys.modules:
-        sys.modules["keras"].backend.clear_session()
-    if "jax" in sys.modules:
-        sys.modules["jax"].clear_caches()
-    gc.collect()
 
 
 def pytest_report_header() -> str:

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ __all__ = [
     "add_source_argument",
     "check_out",
     "corpus_from",
+    "named",
     "positive_integer",
     "positive_number",
     "proportion",
@@ -198,3 +200,16 @@ def format_of(path: Path) -> str | None:
         return str(json.loads(path.read_text(encoding="utf-8"))["format"])
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def named(files: Sequence[Path]) -> dict[str, Path]:
+    """Return files by their names without ending, or by their paths where two have one name.
+
+    Example:
+        >>> list(named([Path("a/pairs.tsv"), Path("b/questions.txt")]))
+        ['pairs', 'questions']
+    """
+    names = [file.stem for file in files]
+    taken = {"from", "words", "dimensions", "seconds"}
+    unique = len(set(names)) == len(names) and not taken & set(names)
+    return {name if unique else str(file): file for name, file in zip(names, files, strict=True)}

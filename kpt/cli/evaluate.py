@@ -6,11 +6,11 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kpt.cli.arguments import add_backend_argument, add_source_argument, positive_integer
+from kpt.cli.arguments import add_backend_argument, add_source_argument, named, positive_integer
 from kpt.cli.backend import load_backend
 from kpt.cli.evaluate_task import TASK_KINDS, task_model
 from kpt.cli.output import Output
@@ -169,22 +169,9 @@ def longest(model: Any) -> int:
     return int(getattr(model, "backbone", model).maximum_length)
 
 
-def named(files: Sequence[Path]) -> dict[str, Path]:
-    """Return files by their names without ending, or by their paths where two have one name.
-
-    Example:
-        >>> list(named([Path("a/pairs.tsv"), Path("b/questions.txt")]))
-        ['pairs', 'questions']
-    """
-    names = [file.stem for file in files]
-    taken = {"from", "words", "dimensions", "seconds"}
-    unique = len(set(names)) == len(names) and not taken & set(names)
-    return {name if unique else str(file): file for name, file in zip(names, files, strict=True)}
-
-
 #: What evaluates each kind of model: that of a run's `config.json`, under `kind`.
 EVALUATIONS: dict[str, Callable[[argparse.Namespace, Output], dict[str, Any]]] = {
     "word2vec": word_vectors,
     "language model": language_model,
-    **{kind: lambda arguments, output: task_model(arguments, output, named) for kind in TASK_KINDS},
+    **dict.fromkeys(TASK_KINDS, task_model),
 }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
+from kpt.cli.arguments import named
 from kpt.cli.backend import load_backend
 from kpt.cli.output import Output
 from kpt.errors import InputError
@@ -16,18 +16,17 @@ __all__ = ["TASK_KINDS", "task_model"]
 TASK_KINDS = ("classifier", "regressor", "tagger")
 
 
-def task_model(arguments: argparse.Namespace, output: Output, named: Callable[[Any], Any]) -> dict[str, Any]:
+def task_model(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Evaluate a classifier, a regressor or a tagger on each file; its fields are those of the training.
 
     Args:
-        arguments: `source` and `data`.
+        arguments: `source`, `data` and `backend`.
         output: where words go.
-        named: gives each file the name of its results.
 
     Raises:
         InputError: a file does not fit; the message says where.
     """
-    load_backend(None)
+    load_backend(arguments.backend)
     from kpt.evaluation.task_scores import evaluate_task
     from kpt.training.finetune_settings import FinetuneSettings
     from kpt.training.finetuning import load_task_model, read_files

@@ -46,7 +46,8 @@ class StrategyModel:
     """A mixin for `keras.Model`: `compile`, `fit`, `evaluate` and `predict` on several devices and hosts.
 
     Build and compile the model in the scope of the strategy or distribution, as Keras has it. `kpt.data.Batches` are
-    divided by their rows among hosts and devices, so that a step sees the same examples whatever the number of either.
+    divided by their rows among hosts and devices, so that a step sees the same examples whatever the number of either,
+    and `fit` takes them in the order of their steps.
     """
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
@@ -77,6 +78,8 @@ class StrategyModel:
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Train as `keras.Model.fit` does."""
+        if isinstance(x, Batches) and len(args) < 8:  # the ninth argument of `fit` is `shuffle`
+            kwargs.setdefault("shuffle", False)
         if "validation_data" in kwargs:
             kwargs["validation_data"] = self._parts(kwargs["validation_data"])
         return super().fit(self._parts(x), *args, **kwargs)  # type: ignore[misc]

@@ -7,7 +7,6 @@ from typing import Any
 
 import keras
 
-from kpt.data import Batches
 from kpt.distribution import StrategyModel, replica_count
 from kpt.errors import InputError
 from kpt.objectives.objective import Objective
@@ -67,12 +66,6 @@ class Pretrainer(StrategyModel, keras.Model):
             return self.backbone.token_embedding(hidden, reverse=True)
 
         return {objective.name: objective(outputs, inputs, project=project) for objective in self.objectives}
-
-    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Train as `keras.Model.fit` does; `Batches` are taken in the order of their steps."""
-        if isinstance(x, Batches) and len(args) < 8:  # the ninth argument of `fit` is `shuffle`
-            kwargs.setdefault("shuffle", False)
-        return super().fit(x, *args, **kwargs)
 
     def compute_loss(
         self,

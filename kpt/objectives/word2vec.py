@@ -124,8 +124,6 @@ class Word2Vec(StrategyModel, keras.Model):
         """
         if isinstance(x, Batches) and isinstance(x.maker, Windows):
             self._check(x.maker)
-        if isinstance(x, Batches) and len(args) < 8:  # the ninth argument of `fit` is `shuffle`
-            kwargs.setdefault("shuffle", False)
         return super().fit(x, *args, **kwargs)
 
     def train_step(self, *args: Any) -> Any:

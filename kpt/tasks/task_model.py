@@ -8,7 +8,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from kpt.data.batches import Batches
 from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
 from kpt.data.text_sequences import encode_texts
 from kpt.distribution import StrategyModel, replica_count, sum_over_replicas
@@ -188,8 +187,6 @@ class TaskModel(StrategyModel, keras.Model):
             size = kwargs.pop("validation_batch_size", None) or 32
             options: dict[str, Any] = {"batch_size": size, "shuffle": False, "repeat": True}
             kwargs["validation_data"] = self.batches(texts, labels, weights=rest[0] if rest else None, **options)
-        if isinstance(x, Batches) and len(args) < 5:  # the ninth argument of `fit` is `shuffle`
-            kwargs.setdefault("shuffle", False)
         return super().fit(x, y, batch_size, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, *args: Any, **kwargs: Any) -> Any:

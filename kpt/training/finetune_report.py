@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import kpt
 from kpt.evaluation.classification import f1_scores
-from kpt.files import atomic_file
 from kpt.training.metrics_log import read_metrics
 from kpt.training.progress import clock
-from kpt.training.report import curve_of, figure_view, percent, read_json, table_views
+from kpt.training.report import curve_of, figure_view, percent, read_json, table_views, write_page
 
 __all__ = ["finetune_view", "write_finetune_report"]
 
@@ -56,24 +54,15 @@ def write_finetune_report(run_folder: str | os.PathLike[str]) -> Path:
         InputError: there is no `metrics.jsonl`, or one of the files is damaged.
     """
     folder = Path(run_folder)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
+    shown = finetune_view(
+        read_metrics(folder / "metrics.jsonl"),
+        read_json(folder / "config.json", {}),
+        read_json(folder / "results.json", {}),
+        read_json(folder / "epochs.json", []),
+        read_json(folder / "errors.json", []),
+        name=folder.resolve().name,
     )
-    page = environment.get_template("report_template.html").render(
-        finetune_view(
-            read_metrics(folder / "metrics.jsonl"),
-            read_json(folder / "config.json", {}),
-            read_json(folder / "results.json", {}),
-            read_json(folder / "epochs.json", []),
-            read_json(folder / "errors.json", []),
-            name=folder.resolve().name,
-        )
-        | {"sources": ", ".join(name for name in SOURCES if (folder / name).exists())}
-    )
-    path = folder / "report.html"
-    with atomic_file(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return path
+    return write_page(folder, shown, SOURCES)
 
 
 def finetune_view(

@@ -20,7 +20,7 @@ from kpt.distribution import compiles_steps
 from kpt.errors import InputError
 from kpt.files import write_json
 from kpt.objectives import Pretrainer
-from kpt.text import Tokenizer, Vocabulary, load_tokenizer
+from kpt.text import Vocabulary, load_tokenizer
 from kpt.training.checkpoints import Checkpoints
 from kpt.training.finite_loss import FiniteLoss
 from kpt.training.kept_run import kept_run
@@ -119,9 +119,8 @@ def pretrain(
     store.check_tokenizer(tokenizer)
     train, held_out = split(store, task)
     train_examples, held_out_examples = (task.examples(part) for part in (train, held_out))
-    path, config, run = Path(out), config_of(task, store), None
-    if resume and (path / "config.json").is_file():
-        run = open_run(path, tokenizer, config, resume=resume, overwrite=overwrite)
+    config = config_of(task, store)
+    run = begun_run(Path(out), config) if resume else None
 
     random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend
     model, step = run.load_newest() if run and run.step else (build_model(task, store.vocabulary), 0)
@@ -131,7 +130,7 @@ def pretrain(
     validation = Batches(held_out_examples, steps=settings.evaluation_batches, repeat=True, **options)
     baselines = task.baselines(train, validation)
     if run is None:  # what does not fit has been refused by now
-        run = open_run(path, tokenizer, config, resume=resume, overwrite=overwrite)
+        run = RunFolder.create(out, tokenizer, config, overwrite=overwrite)
     log = metrics_log(run, settings, step)
     checkpoints = Checkpoints(
         run, settings.checkpoint_every or settings.interval, start_step=step, log=log, keep=settings.keep
@@ -170,17 +169,17 @@ def split(store: TokenStore, task: Pretraining) -> tuple[TokenStore, TokenStore]
     return train, held_out
 
 
-def open_run(path: Path, tokenizer: Tokenizer, config: dict[str, Any], *, resume: bool, overwrite: bool) -> RunFolder:
-    """Make the run folder, or find the one to go on with.
+def begun_run(path: Path, config: Mapping[str, Any]) -> RunFolder | None:
+    """Return the run to go on with in a folder, None if none was begun there.
 
     Raises:
-        InputError: it holds something, or the run to go on with has other settings.
+        InputError: it has other settings.
     """
-    if resume and (path / "config.json").is_file():
-        run = RunFolder(path)
-        check_same(run, config)
-        return run
-    return RunFolder.create(path, tokenizer, config, overwrite=overwrite)
+    if not (path / "config.json").is_file():
+        return None
+    run = RunFolder(path)
+    check_same(run, config)
+    return run
 
 
 def check_same(run: RunFolder, config: Mapping[str, Any]) -> None:

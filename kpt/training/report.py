@@ -53,14 +53,26 @@ def write_report(run_folder: str | os.PathLike[str], *, title: str | None = None
     records = read_metrics(folder / "metrics.jsonl")
     config, results = read_json(folder / "config.json", {}), read_json(folder / "results.json", {})
     samples = read_json(folder / "samples.json", [])
+    shown = view(records, config, results, samples, name=folder.resolve().name, title=title)
+    return write_page(folder, shown | {"word_map": _word_map(read_json(folder / "map.json", {}))}, SOURCES)
+
+
+def write_page(folder: Path, shown: Mapping[str, Any], sources: Sequence[str]) -> Path:
+    """Write `report.html` into a folder.
+
+    Args:
+        folder: a run folder.
+        shown: what the template shows.
+        sources: the files that it is from; the page names those that are there.
+
+    Returns:
+        The path of the page.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
-    page = environment.get_template("report_template.html").render(
-        view(records, config, results, samples, name=folder.resolve().name, title=title)
-        | {"word_map": _word_map(read_json(folder / "map.json", {}))}
-        | {"sources": ", ".join(name for name in SOURCES if (folder / name).exists())}
-    )
+    there = ", ".join(name for name in sources if (folder / name).exists())
+    page = environment.get_template("report_template.html").render(**shown, sources=there)
     path = folder / "report.html"
     with atomic_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -24,7 +24,7 @@ from kpt.training.finite_loss import FiniteLoss
 from kpt.training.kept_run import kept_run
 from kpt.training.metrics_log import MetricsLog, read_metrics
 from kpt.training.on_devices import on_devices
-from kpt.training.pretraining import content_of, open_run
+from kpt.training.pretraining import begun_run, content_of
 from kpt.training.progress import TrainingProgress
 from kpt.training.report import write_report
 from kpt.training.report_map import word_map
@@ -97,7 +97,9 @@ def pretrain_word2vec(
     config = config_of(settings, store, windows.length, steps, source)
     random.seed(settings.seed)  # Keras draws the seeds of its initializers from it, on every backend
     model = None if source is None else grown(source, store, settings, steps)  # refused before a folder is made
-    run = open_run(Path(out), tokenizer, config, resume=resume, overwrite=overwrite)
+    run = begun_run(Path(out), config) if resume else None
+    if run is None:
+        run = RunFolder.create(out, tokenizer, config, overwrite=overwrite)
 
     step = 0
     if run.step:
@@ -149,8 +151,7 @@ def grown(source: str | os.PathLike[str], store: TokenStore, settings: Word2VecS
         InputError: it is no run of word2vec, or has other words or settings.
     """
     run = RunFolder(source)
-    if run.config.get("kind") != KIND:
-        raise InputError(f"{run.path} is not a run of word2vec; give one that `kpt pretrain word2vec` wrote")
+    check_kind(run)
     words = run.tokenizer.vocabulary.tokens
     if store.vocabulary.tokens[: len(words)] != words:
         raise InputError(
@@ -189,14 +190,23 @@ def save_vectors(run: RunFolder, model: Word2Vec, counts: np.ndarray) -> None:
     write_json(run.path / MAP, word_map(vectors))
 
 
+def check_kind(run: RunFolder) -> None:
+    """Make sure that a run is one of word2vec.
+
+    Raises:
+        InputError: it is not.
+    """
+    if run.config.get("kind") != KIND:
+        raise InputError(f"{run.path} is not a run of word2vec; give one that `kpt pretrain word2vec` wrote")
+
+
 def run_vectors(run: RunFolder) -> WordVectors:
     """Return the vectors of a run.
 
     Raises:
         InputError: it is no run of word2vec, or has no vectors yet.
     """
-    if run.config.get("kind") != KIND:
-        raise InputError(f"{run.path} is not a run of word2vec; give one that `kpt pretrain word2vec` wrote")
+    check_kind(run)
     if not (run.path / VECTORS).is_file():
         raise InputError(f"{run.path} has no vectors yet; go on with it to its end (--resume)")
     return WordVectors.load(run.path / VECTORS)

@@ -13,6 +13,7 @@ from kpt.cli.arguments import (
     add_source_argument,
     check_out,
     corpus_from,
+    named,
     positive_integer,
     positive_number,
     proportion,
@@ -133,3 +134,8 @@ def test_a_source_keeps_the_two_slashes_of_a_name() -> None:
     parser = argparse.ArgumentParser()
     add_source_argument(parser)
     assert parser.parse_args(["--from", "hf://a/b"]).source == "hf://a/b"
+
+
+def test_files_of_one_name_keep_their_paths() -> None:
+    assert list(named([Path("a/x.txt"), Path("b/x.txt")])) == ["a/x.txt", "b/x.txt"]
+    assert list(named([Path("words.txt")])) == ["words.txt"]

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from kpt.cli.evaluate import named
 from kpt.cli.main import main
 from kpt.evaluation import (
     evaluate_analogies,
@@ -77,11 +76,6 @@ def test_refusals(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "has no vectors yet" in refused("run", "simlex.txt")
     write_json(folder / "run" / "config.json", {"format": "kpt-run", "kind": "glove", "title": "GloVe"})
     assert "'GloVe', for which there is no evaluation" in refused("run", "simlex.txt")
-
-
-def test_files_of_one_name_keep_their_paths() -> None:
-    assert list(named([Path("a/x.txt"), Path("b/x.txt")])) == ["a/x.txt", "b/x.txt"]
-    assert list(named([Path("words.txt")])) == ["words.txt"]
 
 
 SMALL: Any = {"size": "tiny", "batch_size": 2, "length": 8, "held_out": 0.2, "evaluations": 1, "evaluation_batches": 1}

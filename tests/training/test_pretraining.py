@@ -15,7 +15,7 @@ from kpt.errors import Terminated
 from kpt.text import WordPieceTokenizer
 from kpt.training.bert import BertPretraining, BertSettings, pretrain_bert
 from kpt.training.metrics_log import learning_rates, read_metrics
-from kpt.training.pretraining import build_model, check_same, open_run, summarize
+from kpt.training.pretraining import begun_run, build_model, check_same, summarize
 from kpt.training.run_folder import RunFolder
 from tests.training.small_store import small_store
 
@@ -146,9 +146,9 @@ def test_a_run_is_not_written_over(store: TokenStore, run: tuple[Path, dict]) ->
 def test_a_run_is_replaced_on_demand(store: TokenStore, tmp_path: Path) -> None:
     tokenizer = WordPieceTokenizer.load(store.tokenizer_folder)
     config = {"model": {}, "training": {}, "data": {}}
-    open_run(tmp_path / "run", tokenizer, config, resume=False, overwrite=False)
+    RunFolder.create(tmp_path / "run", tokenizer, config)
     (tmp_path / "run" / "metrics.jsonl").touch()
-    open_run(tmp_path / "run", tokenizer, config, resume=False, overwrite=True)
+    RunFolder.create(tmp_path / "run", tokenizer, config, overwrite=True)
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
@@ -164,16 +164,16 @@ def test_half_precision_is_trained_with_a_loss_scale(tmp_path: Path, store: Toke
     model = build_model(BertPretraining(settings), store.vocabulary)
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     assert learning_rates(model)(0) == pytest.approx(0.5)
-    run = open_run(tmp_path / "run", WordPieceTokenizer.load(store.tokenizer_folder), {}, resume=False, overwrite=False)
+    run = RunFolder.create(tmp_path / "run", WordPieceTokenizer.load(store.tokenizer_folder), {})
     run.save(model, 1)
     assert isinstance(run.load().optimizer, keras.optimizers.LossScaleOptimizer)
 
 
-def test_a_run_goes_on_where_its_store_was_moved(run: tuple[Path, dict], store: TokenStore) -> None:
+def test_a_run_goes_on_where_its_store_was_moved(run: tuple[Path, dict]) -> None:
     config = RunFolder(run[0]).config
     config["data"]["store"] = "elsewhere"
-    tokenizer = WordPieceTokenizer.load(store.tokenizer_folder)
-    assert open_run(run[0], tokenizer, config, resume=True, overwrite=False).step == 5
+    again = begun_run(run[0], config)
+    assert again is not None and again.step == 5
 
 
 def test_a_store_that_is_damaged_or_of_another_tokenizer(tmp_path: Path) -> None:
