@@ -34,5 +34,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.backends)
 
 
+@pytest.fixture(autouse=True)
+def _seeds() -> None:
+    """Draw the same initial weights in every run, whichever tests ran before."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+
+
 def pytest_report_header() -> str:
     return f"keras backend: {os.environ['KERAS_BACKEND']}"
