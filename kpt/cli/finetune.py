@@ -35,7 +35,7 @@ SETTINGS = (
     "seed",
 )
 #: What is handed on where a task has it.
-OWN_SETTINGS = ("multi_label", "pooling", "text_field", "pair_field", "label_field", "column", "repair_tags")
+OWN_SETTINGS = ("multi_label", "pooling", "windows", "text_field", "pair_field", "label_field", "column", "repair_tags")
 
 
 def add_parser(verbs: Any) -> Sequence[argparse.ArgumentParser]:
@@ -105,7 +105,18 @@ def add_arguments(parser: argparse.ArgumentParser, records: bool = True) -> None
     group = parser.add_argument_group("training")
     group.add_argument("--epochs", type=positive_integer, default=4, metavar="N", help="(default: 4)")
     group.add_argument("--batch-size", type=positive_integer, default=32, metavar="N", help="texts (default: 32)")
-    group.add_argument("--length", type=positive_integer, metavar="N", help="tokens of a text at most (default: 256)")
+    what = "window" if records else "text"
+    group.add_argument(
+        "--length", type=positive_integer, metavar="N", help=f"tokens of a {what} at most (default: 256)"
+    )
+    if records:
+        group.add_argument(
+            "--windows",
+            type=positive_integer,
+            default=16,
+            metavar="N",
+            help="windows that a text is read in at most; a pair has one (default: 16)",
+        )
     group.add_argument(
         "--learning-rate",
         type=positive_number,

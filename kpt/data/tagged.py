@@ -69,7 +69,7 @@ def encode_words(tokenizer: Tokenizer, texts: Sequence[Sequence[str]], *, length
     starts = ends - pieces - np.repeat(row_splits[:-1], np.diff(splits)) + (marks.begin is not None)
     sizes = np.stack([np.minimum(np.diff(row_splits), room), np.zeros(len(texts), np.int64)], axis=1)
     cut = int(np.count_nonzero(np.diff(row_splits) > room))
-    return EncodedWords(EncodedTexts(Ragged(values, row_splits), None, sizes, marks, length, cut), starts, splits)
+    return EncodedWords(EncodedTexts(Ragged(values, row_splits), None, sizes, marks, length, 1, cut), starts, splits)
 
 
 class TaggedExamples(LabelledExamples):

@@ -1,4 +1,8 @@
-"""Model inputs from texts, single or in pairs: [CLS] A [SEP] and [CLS] A [SEP] B [SEP], padded to the longest."""
+"""Model inputs from texts, single or in pairs: [CLS] A [SEP] and [CLS] A [SEP] B [SEP], padded to the longest.
+
+A text that is longer than a model can read at once may be read in windows: [CLS] its beginning [SEP] [CLS] what follows
+[SEP] ... one after another in one row, each as long as the model reads at once, the last one as long as what is left.
+"""
 
 from __future__ import annotations
 
@@ -57,11 +61,12 @@ class EncodedTexts(NamedTuple):
     """The ids of texts, cut to a length.
 
     Attributes:
-        first: ids of the texts.
+        first: ids of the texts, with the marks between two windows.
         second: ids of the texts that go with them, or None.
         sizes: int64 [texts, 2], how many of them stay of each.
         marks: what stands around them.
-        length: tokens of a sequence at most, marks included.
+        length: tokens of a window at most, marks included; of a sequence if it is not read in windows.
+        windows: windows of a sequence at most.
         cut: number of texts (or pairs) that were too long.
     """
 
@@ -70,6 +75,7 @@ class EncodedTexts(NamedTuple):
     sizes: np.ndarray
     marks: Marks
     length: int
+    windows: int
     cut: int
 
     def __len__(self) -> int:
@@ -86,7 +92,8 @@ class EncodedTexts(NamedTuple):
 
         Args:
             rows: their numbers.
-            columns: of the result; by default the longest's, rounded up (`padded_width`).
+            columns: of the result; by default the longest's, rounded up (`padded_width`), to whole windows if it has
+                several.
 
         Returns:
             token_ids int32, segment_ids int32 (1 at the second text and the mark after it) and padding_mask bool
@@ -94,7 +101,10 @@ class EncodedTexts(NamedTuple):
         """
         totals, sizes, marks = self.totals[rows], self.sizes[rows], self.marks
         if columns is None:
-            columns = padded_width(int(totals.max(initial=1)), self.length)
+            longest = int(totals.max(initial=1))
+            columns = padded_width(longest, self.length)
+            if longest > self.length:
+                columns = -(-longest // self.length) * self.length
         token_ids = np.full((len(rows), columns), marks.pad, np.int32)
         at = np.zeros(len(rows), np.int64)
         if marks.begin is not None:
@@ -121,7 +131,7 @@ class EncodedTexts(NamedTuple):
 
 
 def encode_texts(
-    tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None = None, *, length: int
+    tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None = None, *, length: int, windows: int = 1
 ) -> EncodedTexts:
     r"""Encode texts for a model that reads whole sequences.
 
@@ -134,7 +144,8 @@ def encode_texts(
         tokenizer: encodes them.
         texts: the texts.
         pairs: the second text of each, if they come in pairs.
-        length: tokens of a sequence at most, marks included.
+        length: tokens of a window at most, marks included.
+        windows: windows of a text at most; pairs have one in any case.
 
     Raises:
         InputError: there are not as many seconds as texts, the length leaves no room for a token of each text, a pair
@@ -161,11 +172,30 @@ def encode_texts(
     sizes = np.stack(
         [np.minimum(a, np.maximum(room - b, (room + 1) // 2)), np.minimum(b, np.maximum(room - a, room // 2))], axis=1
     )
+    over = sizes.sum(axis=1) < a + b
     if second is None:
-        sizes = np.stack([np.minimum(a, room), b], axis=1)
+        over = a > windows * room
+        first = _in_windows(first, np.minimum(a, windows * room), room, marks)
+        sizes = np.stack([np.diff(first.row_splits), b], axis=1)
+    else:
+        windows = 1
     if not marks.single and (empty := np.flatnonzero(sizes.sum(axis=1) == 0)).size:
         raise InputError(f"text {empty[0]} has no token and the tokenizer no mark; give a text with something in it")
-    return EncodedTexts(first, second, sizes, marks, length, int(np.count_nonzero(sizes.sum(axis=1) < a + b)))
+    return EncodedTexts(first, second, sizes, marks, length, windows, int(np.count_nonzero(over)))
+
+
+def _in_windows(ids: Ragged, sizes: np.ndarray, room: int, marks: Marks) -> Ragged:
+    """Return the beginning of each ragged row, with the end of a window and the begin of the next after each `room`."""
+    between = [mark for mark in (marks.separator, marks.begin) if mark is not None]
+    breaks = np.maximum(0, -(-sizes // room) - 1)
+    splits = np.concatenate([[0], np.cumsum(sizes + breaks * len(between))])
+    number = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    at = np.repeat(splits[:-1], sizes) + number + number // room * len(between)
+    values = np.empty(int(splits[-1]), np.asarray(ids.values).dtype)
+    values[at] = ids.values[np.repeat(np.asarray(ids.row_splits)[:-1], sizes) + number]
+    for offset in range(1, len(between) + 1):
+        values[at[(number % room == 0) & (number > 0)] - offset] = between[-offset]
+    return Ragged(values, splits)
 
 
 def _copy_rows(target: np.ndarray, at: np.ndarray, ids: Ragged, rows: np.ndarray, sizes: np.ndarray) -> None:

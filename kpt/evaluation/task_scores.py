@@ -70,7 +70,7 @@ def labelled_examples(model: TaskModel, data: LabelledTexts | TaggedWords, **opt
         labels = label_ids(data.labels, model.labels, model.multi_label, data.places)
     else:
         labels = model.targets(data.labels)
-    texts = encode_texts(model.tokenizer, data.texts, data.pairs, length=model.length)
+    texts = encode_texts(model.tokenizer, data.texts, data.pairs, length=model.length, windows=model.windows)
     return LabelledExamples(texts, model.tokenizer.vocabulary, labels, **options)
 
 

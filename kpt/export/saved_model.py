@@ -101,6 +101,10 @@ def saved_model(
     causal = generates(pretrainer)
     backbone: Any = getattr(pretrainer, "backbone", pretrainer)
     if isinstance(pretrainer, TaskModel):
+        if pretrainer.windows > 1 and length not in (None, pretrainer.length):
+            raise InputError(
+                f"length is {length}, and the model reads texts in windows of {pretrainer.length}; leave the length out"
+            )
         length = check_length(
             backbone, pretrainer.length if length is None else length, sequence_marks(tokenizer.vocabulary).pair + 2
         )

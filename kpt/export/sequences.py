@@ -13,20 +13,35 @@ from kpt.text import Vocabulary
 __all__ = ["pair_sequences", "single_sequences", "truncated_sizes"]
 
 
-def single_sequences(ids: tf.RaggedTensor, vocabulary: Vocabulary, length: int) -> dict[str, tf.Tensor]:
-    """Build [CLS] tokens [SEP], cut to a length and padded to the longest of the batch.
+def single_sequences(
+    ids: tf.RaggedTensor, vocabulary: Vocabulary, length: int, windows: int = 1
+) -> dict[str, tf.Tensor]:
+    """Build [CLS] tokens [SEP], one window after another, cut to their number and padded to the longest of the batch.
 
     Args:
         ids: int32 [batch, None], without special tokens.
         vocabulary: the special ids.
-        length: most columns of the result, special tokens included, at least as many as these.
+        length: most columns of a window, special tokens included, at least as many as these.
+        windows: most windows of a text, see `kpt.data.encode_texts`.
 
     Returns:
         token_ids int32, segment_ids int32 (all 0) and padding_mask bool (True: token), [batch, columns] each.
     """
     marks = sequence_marks(vocabulary)
-    ids = ids[:, : length - marks.single]
-    batch = _padded([*_mark(marks.begin, ids), ids, *_mark(marks.separator, ids)], marks)
+    room = length - marks.single
+    ids = ids[:, : windows * room]
+    if windows == 1:
+        batch = _padded([*_mark(marks.begin, ids), ids, *_mark(marks.separator, ids)], marks)
+    else:
+        sizes = ids.row_lengths()
+        counts = tf.maximum(-(-sizes // room), 1)
+        numbers = tf.ragged.range(counts)
+        window_sizes = tf.minimum(
+            tf.cast(room, tf.int64), tf.gather(sizes, numbers.value_rowids()) - numbers.values * room
+        )
+        inner = tf.RaggedTensor.from_row_lengths(ids.values, window_sizes)
+        rows = tf.concat([*_mark(marks.begin, inner), inner, *_mark(marks.separator, inner)], axis=1)
+        batch = _padded([tf.RaggedTensor.from_row_lengths(rows.values, sizes + counts * marks.single)], marks)
     return {**batch, "segment_ids": tf.zeros_like(batch["token_ids"])}
 
 

@@ -47,7 +47,7 @@ class ServedTask(tf.Module):
     Args:
         model: a classifier or a regressor.
         tokenizer: the tokenizer it was trained with.
-        length: tokens of a sequence at most, marks included.
+        length: tokens of a window at most, marks included.
 
     Attributes:
         functions: the signatures.
@@ -64,7 +64,7 @@ class ServedTask(tf.Module):
         def run(*texts: tf.Tensor) -> tf.Tensor:
             ids = [self.tokenizer(each) for each in texts]
             if len(ids) == 1:
-                batch = single_sequences(ids[0], tokenizer.vocabulary, length)
+                batch = single_sequences(ids[0], tokenizer.vocabulary, length, model.windows)
             else:
                 batch = pair_sequences(ids[0], ids[1], tokenizer.vocabulary, length)
             if not marks.single:

@@ -58,7 +58,7 @@ class Tagger(TaskModel):
         valid = all(name == "O" or (name[:2] in ("B-", "I-") and len(name) > 2) for name in names)
         if isinstance(labels, str) or not valid or "O" not in names or len(set(names)) != len(names) or len(names) < 2:
             raise InputError(f"labels are {labels!r}; give O, and B-TYPE and I-TYPE for each type, each once")
-        super().__init__(backbone, len(names), **{**options, "pooling": None})
+        super().__init__(backbone, len(names), **{**options, "pooling": None, "windows": 1})
         self.labels = names
 
     def compile(self, optimizer: Any = "adamw", loss: Any = None, *, metrics: Any = None, **kwargs: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
 from kpt.data.text_sequences import encode_texts
@@ -14,6 +15,7 @@ from kpt.distribution import StrategyModel, replica_count, sum_over_replicas
 from kpt.errors import InputError
 from kpt.layers import Dropout, check_pooling, pool_sequence, truncated_normal
 from kpt.tasks.raw_texts import is_texts, split_pairs
+from kpt.tasks.windows import mean_of_windows, split_windows
 
 __all__ = ["TaskModel"]
 
@@ -23,7 +25,9 @@ class TaskModel(StrategyModel, keras.Model):
 
     `compile` without a loss takes the task's own, and its metrics. `fit`, `evaluate` and `predict` take whatever Keras
     takes (`kpt.data.LabelledBatches`, dicts of arrays with `token_ids`, `segment_ids` and `padding_mask`), and also raw
-    texts through the tokenizer: a list of strings, or of pairs of them, cut to `length` and batched by their lengths.
+    texts through the tokenizer: a list of strings, or of pairs of them, batched by their lengths. A text that is longer
+    than `length` is read in windows of that length, which do not see one another and are pooled together; what is past
+    the last of them is cut, as is what is over the length in a pair.
 
     A subclass gives `outputs`, `targets`, `tell`, `default_loss` and `default_metrics`.
 
@@ -34,15 +38,18 @@ class TaskModel(StrategyModel, keras.Model):
         pooling: What stands for a text: `"mean"` of its tokens' vectors, its `"first"` or `"last"` one, or `"pooled"`,
             the backbone's own output of that name. None: each token stands for itself.
         dropout: Rate on the vector before the head.
-        length: Tokens of a raw text at most, marks included; by default the backbone's `maximum_length`.
+        length: Tokens of a window at most, marks included; by default the backbone's `maximum_length`.
+        windows: Windows of a raw text at most.
         tokenizer: For raw texts; it is not part of what `save` writes, and may be set later.
 
     Call arguments:
         inputs: A dict of `token_ids` int32, `segment_ids` int32 (which a backbone without segments does not read) and
-            `padding_mask` bool, `[batch, length]` each.
+            `padding_mask` bool, `[batch, length]` each; or, if `windows` is more than 1, `[batch, columns]` with a
+            window in each `length` columns (`kpt.data.encode_texts`).
 
     Raises:
-        InputError: If the pooling is unknown or the backbone has no such output, or the length is over its positions.
+        InputError: If the pooling is unknown or the backbone has no such output, the length is over its positions, or
+            there is no window.
     """
 
     def __init__(
@@ -52,6 +59,7 @@ class TaskModel(StrategyModel, keras.Model):
         pooling: str | None = "mean",
         dropout: float = 0.1,
         length: int | None = None,
+        windows: int = 1,
         tokenizer: Any = None,
         **kwargs: Any,
     ) -> None:
@@ -62,7 +70,10 @@ class TaskModel(StrategyModel, keras.Model):
         longest = getattr(backbone, "maximum_length", None)
         if length is not None and longest is not None and not 1 <= length <= longest:
             raise InputError(f"length is {length}; the positions of the model allow 1 to {longest}")
+        if windows < 1:
+            raise InputError(f"windows is {windows}; give 1 or more")
         self.backbone, self.pooling, self.length = backbone, pooling, length or longest or 512
+        self.windows = windows
         pooler = next((layer for layer in getattr(backbone, "layers", ()) if layer.name == "pooler"), None)
         if pooling == "pooled" and pooler is None:
             raise InputError("The backbone has no output 'pooled'; choose the pooling mean, first or last.")
@@ -80,13 +91,25 @@ class TaskModel(StrategyModel, keras.Model):
         # A decoder takes segments for documents that must not see each other.
         unread = () if getattr(self.backbone, "segments", 0) else ("segment_ids",)
         names = [name for name in self.backbone.input if name in inputs and name not in unread]
-        outputs = self.backbone({name: inputs[name] for name in names}, training=training)
-        if self.pooling == "pooled":
-            vector = outputs["pooled"]
-        elif self.pooling is None:
-            vector = outputs["sequence"]
+        read = {name: inputs[name] for name in names}
+        mask = inputs["padding_mask"]
+        batch = ops.shape(mask)[0]
+        if self.windows > 1:
+            read = {name: split_windows(value, self.length) for name, value in read.items()}
+            mask = split_windows(mask, self.length)
+        outputs = self.backbone(read, training=training)
+        sequence = outputs["sequence"]
+        if self.pooling is None:
+            vector = sequence
+        elif self.pooling in ("first", "pooled"):
+            vector = outputs["pooled"] if self.pooling == "pooled" else pool_sequence(sequence, mask, "first")
+            if self.windows > 1:
+                vector = mean_of_windows(vector, mask, batch)
         else:
-            vector = pool_sequence(outputs["sequence"], inputs["padding_mask"], self.pooling)
+            if self.windows > 1:
+                sequence = ops.reshape(sequence, (batch, -1, sequence.shape[-1]))
+                mask = ops.reshape(mask, (batch, -1))
+            vector = pool_sequence(sequence, mask, self.pooling)
         return self.head(self.dropout(vector, training=training))
 
     def targets(self, labels: Any) -> np.ndarray:
@@ -126,10 +149,10 @@ class TaskModel(StrategyModel, keras.Model):
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
         if (count := replica_count()) > 1:  # Keras has taken a mean here and divided it by their number
             if sample_weight is not None and getattr(self.loss, "reduction", None) == "mean_with_sample_weight":
-                part = keras.ops.sum(keras.ops.cast(sample_weight, "float32"))
+                part = ops.sum(ops.cast(sample_weight, "float32"))
             else:
-                part = keras.ops.cast(keras.ops.shape(y_pred)[0], "float32")
-            loss = loss * keras.ops.divide_no_nan(part * count, sum_over_replicas(part))
+                part = ops.cast(ops.shape(y_pred)[0], "float32")
+            loss = loss * ops.divide_no_nan(part * count, sum_over_replicas(part))
         return loss
 
     def compile(self, optimizer: Any = "adamw", loss: Any = None, *, metrics: Any = None, **kwargs: Any) -> None:
@@ -166,7 +189,7 @@ class TaskModel(StrategyModel, keras.Model):
             raise InputError("the model has no tokenizer to read texts by; set its tokenizer, or pass token ids")
         texts, seconds = split_pairs(x)
         examples = LabelledExamples(
-            encode_texts(self.tokenizer, texts, seconds, length=self.length),
+            encode_texts(self.tokenizer, texts, seconds, length=self.length, windows=self.windows),
             self.tokenizer.vocabulary,
             None if labels is None else self.targets(labels),
             None if weights is None else np.asarray(weights, "float32"),
@@ -222,6 +245,7 @@ class TaskModel(StrategyModel, keras.Model):
             "pooling": self.pooling,
             "dropout": self.dropout.rate,
             "length": self.length,
+            "windows": self.windows,
             "name": self.name,
         }
 

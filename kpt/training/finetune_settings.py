@@ -28,7 +28,8 @@ class FinetuneSettings:
         multi_label: whether a text may have several labels.
         epochs: how often each text is seen.
         batch_size: texts of a batch.
-        length: tokens of a text at most; by default 256, or the model's positions if these are fewer.
+        length: tokens of a window at most; by default 256, or the model's positions if these are fewer.
+        windows: windows of a text at most, see `kpt.tasks.TaskModel`; tagged texts and pairs have one.
         learning_rate: peak of the schedule; by default 2e-5 for models of the base size and above, 3e-4 for others.
         warmup: share of the steps in which the rate rises to its peak; it falls to 0 in the others.
         weight_decay: on all weights but biases and normalizations.
@@ -61,6 +62,7 @@ class FinetuneSettings:
     epochs: int = 4
     batch_size: int = 32
     length: int | None = None
+    windows: int = 16
     learning_rate: float | None = None
     warmup: float = 0.1
     weight_decay: float = 0.01
@@ -79,7 +81,7 @@ class FinetuneSettings:
     repair_tags: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "length", "patience"):
+        for name in ("epochs", "batch_size", "length", "windows", "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; give 1 or more")

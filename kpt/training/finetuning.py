@@ -38,7 +38,7 @@ __all__ = ["Source", "finetune", "load_task_model", "new_source", "trained_sourc
 
 KINDS = {"classify": "classifier", "regress": "regressor", "tag": "tagger"}
 TITLES = {"classify": "Classification", "regress": "Regression", "tag": "Tagging"}
-#: Tokens of a text at most, unless the settings say otherwise.
+#: Tokens of a window at most, unless the settings say otherwise.
 LENGTH = 256
 
 
@@ -226,6 +226,7 @@ def build_task(source: Source, data: LabelledTexts | TaggedWords, settings: Fine
         "pooling": settings.pooling,
         "dropout": settings.dropout,
         "length": settings.length or min(LENGTH, backbone.maximum_length),
+        "windows": settings.windows,
         "tokenizer": source.tokenizer,
     }
     if settings.task == "tag":

@@ -43,6 +43,37 @@ def test_a_batch_is_as_wide_as_its_longest_text_needs(tokenizer: WordPieceTokeni
     assert encoded.batch(np.array([1, 2]))["token_ids"].shape == (2, 24)
 
 
+def test_a_long_text_is_read_in_windows(tokenizer: WordPieceTokenizer) -> None:
+    ids = encode(tokenizer, TEXTS[2])
+    assert len(ids) > 15
+    encoded = encode_texts(tokenizer, TEXTS, length=5, windows=5)
+    batch = encoded.batch(np.array([2, 1, 0]))
+    cls, sep = tokenizer.vocabulary.cls_id, tokenizer.vocabulary.sep_id
+    assert batch["token_ids"][0].tolist() == [
+        piece for begin in range(0, 15, 3) for piece in (cls, *ids[begin : begin + 3], sep)
+    ]
+    assert batch["token_ids"].shape == (3, 25)
+    cat = encode(tokenizer, TEXTS[0])
+    assert [
+        row[mask].tolist() for row, mask in zip(batch["token_ids"][1:], batch["padding_mask"][1:], strict=True)
+    ] == [
+        [cls, sep],
+        [cls, *cat[:3], sep, *([cls, *cat[3:], sep] if len(cat) > 3 else [])],
+    ]
+    assert not batch["segment_ids"].any()
+    assert encoded.cut == 1 and encode_texts(tokenizer, TEXTS, length=5, windows=50).cut == 0
+    assert encoded.totals[[2, 1]].tolist() == [25, 2]
+    paired = encode_texts(tokenizer, TEXTS, SECONDS, length=8, windows=5)
+    assert paired.windows == 1 and paired.totals.max() == 8
+
+
+def test_windows_of_a_tokenizer_without_marks() -> None:
+    tokenizer = CharacterTokenizer.train(["abc", "cab"], end_token=False)
+    encoded = encode_texts(tokenizer, ["abcab"], length=2, windows=2)
+    assert encoded.batch(np.array([0]))["token_ids"].tolist() == [tokenizer.encode(["abca"]).values.tolist()]
+    assert encoded.cut == 1
+
+
 @pytest.mark.parametrize("end_token", [False, True])
 def test_a_decoders_text_stands_between_two_ends(end_token: bool) -> None:
     tokenizer = CharacterTokenizer.train(["abc", "cab"], end_token=end_token)

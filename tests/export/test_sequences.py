@@ -27,6 +27,19 @@ def test_a_text_gets_its_special_tokens_and_padding_to_the_longest() -> None:
     }
 
 
+def test_a_long_text_gets_windows_one_after_another() -> None:
+    rows = [[5, 6, 5, 6, 5], [], [5, 6], [6, 6, 6, 6, 6, 6, 6, 6]]
+    found = lists(single_sequences(ragged(rows), VOCABULARY, 4, windows=3))
+    assert found["token_ids"] == [
+        [CLS, 5, 6, SEP, CLS, 5, 6, SEP, CLS, 5, SEP, PAD],
+        [CLS, SEP, *[PAD] * 10],
+        [CLS, 5, 6, SEP, *[PAD] * 8],
+        [CLS, 6, 6, SEP] * 3,
+    ]
+    assert [sum(row) for row in found["padding_mask"]] == [11, 2, 4, 12]
+    assert lists(single_sequences(ragged([]), VOCABULARY, 4, windows=3))["token_ids"] == []
+
+
 def test_a_pair_gets_segments_and_is_cut_at_the_longer_text() -> None:
     first, second = ragged([[5, 5], [], [5, 5, 5, 5, 5]]), ragged([[6], [], [6, 6]])
     assert lists(pair_sequences(first, second, VOCABULARY, 8)) == {

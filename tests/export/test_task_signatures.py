@@ -33,6 +33,15 @@ def randomized(model: Any) -> Any:
     return model
 
 
+def test_long_texts_are_served_in_windows() -> None:
+    texts = [*HOSTILE, "the cat sat on the mat . " * 9]
+    encoder = tiny_encoder(**ENCODER)
+    model = randomized(Classifier(encoder, LABELS, tokenizer=WORDPIECE, length=8, windows=4))
+    served = ServedTask(model, WORDPIECE, 8)
+    found = ask(served, "serving_default", texts=texts)["probabilities"]
+    np.testing.assert_allclose(found, model.probabilities(texts), atol=1e-5)
+
+
 def example(**texts: str) -> bytes:
     feature = {n: tf.train.Feature(bytes_list=tf.train.BytesList(value=[t.encode()])) for n, t in texts.items()}
     return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
