@@ -43,11 +43,12 @@ class MaskedLMHead(keras.layers.Layer):
         activation: The transform's activation :math:`f`.
         normalization: `"layer_norm"` or `"rms_norm"`.
         epsilon: Of the normalization.
+        hidden_width: Width after the transform, that of the token embedding; by default that of `sequence`.
 
     Call arguments:
         sequence: The backbone's `[batch, length, width]`.
         positions: Integers `[batch, slots]`.
-        project: Multiplies vectors `[batch, slots, width]` by the transposed token embedding :math:`E^\top`, so that
+        project: Multiplies vectors `[batch, slots, hidden_width]` by the transposed token embedding :math:`E^\top`, so that
             input and output share it.
 
     Returns:
@@ -62,14 +63,15 @@ class MaskedLMHead(keras.layers.Layer):
         activation: Any = "gelu",
         normalization: str = "layer_norm",
         epsilon: float = 1e-12,
+        hidden_width: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.vocabulary_size, self.epsilon = vocabulary_size, epsilon
+        self.vocabulary_size, self.epsilon, self.hidden_width = vocabulary_size, epsilon, hidden_width
         self.activation, self.normalization = activation_function(activation), normalization
 
     def build(self, sequence_shape: Any, *_: Any, **__: Any) -> None:
-        width = sequence_shape[-1]
+        width = self.hidden_width or sequence_shape[-1]
         self.transform = keras.layers.Dense(
             width,
             activation=self.activation,
@@ -79,7 +81,7 @@ class MaskedLMHead(keras.layers.Layer):
         )
         self.transform.build(sequence_shape)
         self.norm = normalization_layer(self.normalization, self.epsilon, dtype=self.dtype_policy, name="norm")
-        self.norm.build(sequence_shape)
+        self.norm.build((*sequence_shape[:-1], width))
         self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="bias")
 
     def call(self, sequence: Any, positions: Any, project: Callable[[Any], Any]) -> Any:
@@ -97,12 +99,16 @@ class MaskedLMHead(keras.layers.Layer):
             "activation": activation_name(self.activation),
             "normalization": self.normalization,
             "epsilon": self.epsilon,
+            "hidden_width": self.hidden_width,
         }
 
 
 @keras.saving.register_keras_serializable("kpt")
 class Pooler(keras.layers.Layer):
-    r"""The vector of a whole sequence: :math:`\tanh(h_0 W + b)`, from its first token.
+    r"""The vector of a whole sequence: :math:`f(h_0 W + b)`, from its first token.
+
+    Args:
+        activation: :math:`f`; BERT's is the hyperbolic tangent.
 
     Call arguments:
         sequence: `[batch, length, width]`.
@@ -113,10 +119,18 @@ class Pooler(keras.layers.Layer):
     Source: Devlin et al. 2018, google-research/bert `pooled_output`.
     """
 
+    def __init__(self, activation: Any = "tanh", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.activation = activation_function(activation)
+
     def build(self, sequence_shape: Any) -> None:
         width = sequence_shape[-1]
         self.dense = keras.layers.Dense(
-            width, activation="tanh", kernel_initializer=truncated_normal(), dtype=self.dtype_policy, name="dense"
+            width,
+            activation=self.activation,
+            kernel_initializer=truncated_normal(),
+            dtype=self.dtype_policy,
+            name="dense",
         )
         self.dense.build((sequence_shape[0], width))
 
@@ -125,3 +139,6 @@ class Pooler(keras.layers.Layer):
 
     def compute_output_shape(self, sequence_shape: Any) -> Any:
         return (sequence_shape[0], sequence_shape[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "activation": activation_name(self.activation)}

@@ -59,19 +59,25 @@ class Encoder(keras.Model):
         use_bias: Whether the projections in the blocks have biases.
         epsilon: Of the normalizations.
         pooler: Whether there is a `pooled` output.
+        pooler_activation: Of the pooler.
         scale_embedding: Whether token embeddings are multiplied by the root of `width` before anything is added to
             them, so that a segment's or position's vector, which every token shares and which therefore learns much
-            faster, does not drown them in the first steps (Vaswani et al. 2017, section 3.4).
+            faster, does not drown them in the first steps (Vaswani et al. 2017, section 3.4). Where embeddings have a
+            width of their own, it is the root of that.
+        embedding_width: Width of the embeddings, which a dense layer then takes to `width` (ALBERT, ELECTRA); by
+            default it is `width`, without that layer.
+        shared_blocks: Whether all blocks are one block, with one set of weights (ALBERT).
 
     Raises:
-        InputError: If `heads` does not divide `width`, or `positions` or `normalization` is unknown.
+        InputError: If a size is below 1, `heads` does not divide `width`, or `positions` or `normalization` is unknown.
 
     Example:
         >>> encoder = Encoder(vocabulary_size=100, width=32, depth=2, heads=4, maximum_length=16)
         >>> encoder.count_params()
         30304
 
-    Source: Devlin et al. 2018, "BERT: Pre-training of Deep Bidirectional Transformers".
+    Source: Devlin et al. 2018, "BERT: Pre-training of Deep Bidirectional Transformers"; Lan et al. 2019, "ALBERT",
+    section 3.1 (factorized embeddings, shared blocks).
     """
 
     def __init__(
@@ -94,12 +100,17 @@ class Encoder(keras.Model):
         epsilon: float = 1e-12,
         pooler: bool = True,
         scale_embedding: bool = False,
+        embedding_width: int | None = None,
+        pooler_activation: Any = "tanh",
+        shared_blocks: bool = False,
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
         if positions not in POSITIONS:
             raise InputError(f"Unknown positions {positions!r}; choose one of {', '.join(POSITIONS)}.")
-        for name, value in (("vocabulary_size", vocabulary_size), ("width", width), ("depth", depth), ("heads", heads)):
+        inner = width if embedding_width is None else embedding_width
+        sizes = {"vocabulary_size": vocabulary_size, "width": width, "depth": depth, "heads": heads}
+        for name, value in {**sizes, "embedding_width": inner}.items():
             if value < 1:
                 raise InputError(f"{name} is {value}; give 1 or more.")
         if width % heads:
@@ -114,7 +125,7 @@ class Encoder(keras.Model):
         }
         token_embedding = keras.layers.ReversibleEmbedding(
             vocabulary_size,
-            width,
+            inner,
             embeddings_initializer=truncated_normal(),
             dtype=policy,
             reverse_dtype=policy.compute_dtype,  # Keras would multiply in float32 whatever the policy
@@ -122,10 +133,10 @@ class Encoder(keras.Model):
         )
         x = token_embedding(inputs["token_ids"])
         if scale_embedding:
-            x = x * width**0.5
+            x = x * inner**0.5
         if segments:
             inputs["segment_ids"] = keras.Input((None,), dtype="int32", name="segment_ids")
-            x = x + SegmentEmbedding(segments, width, dtype=policy, name="segment_embedding")(inputs["segment_ids"])
+            x = x + SegmentEmbedding(segments, inner, dtype=policy, name="segment_embedding")(inputs["segment_ids"])
         rotations = None
         if positions == "rotary":
             rotations = RotaryPositions(width // heads, maximum_length=maximum_length, name="positions")(
@@ -137,8 +148,12 @@ class Encoder(keras.Model):
         if not norm_first:
             x = normalization_layer(normalization, epsilon, dtype=policy, name="embedding_norm")(x)
         x = Dropout(dropout, dtype=policy, name="embedding_dropout")(x)
-        for index in range(depth):
-            x = TransformerBlock(
+        if embedding_width is not None:
+            x = keras.layers.Dense(
+                width, kernel_initializer=truncated_normal(), dtype=policy, name="embedding_projection"
+            )(x)
+        blocks = [
+            TransformerBlock(
                 heads,
                 feed_forward_width,
                 norm_first=norm_first,
@@ -151,13 +166,17 @@ class Encoder(keras.Model):
                 output_scale=(2 * depth) ** -0.5 if norm_first else 1.0,
                 epsilon=epsilon,
                 dtype=policy,
-                name=f"block_{index}",
-            )(x, padding_mask=inputs["padding_mask"], rotations=rotations)
+                name=name,
+            )
+            for name in (["block"] if shared_blocks else [f"block_{index}" for index in range(depth)])
+        ]
+        for block in blocks * (depth if shared_blocks else 1):
+            x = block(x, padding_mask=inputs["padding_mask"], rotations=rotations)
         if norm_first:
             x = normalization_layer(normalization, epsilon, dtype=policy, name="final_norm")(x)
         outputs = {"sequence": x}
         if pooler:
-            outputs["pooled"] = Pooler(dtype=policy, name="pooler")(x)
+            outputs["pooled"] = Pooler(pooler_activation, dtype=policy, name="pooler")(x)
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
 
         self.token_embedding = token_embedding
@@ -180,11 +199,14 @@ class Encoder(keras.Model):
             "epsilon": epsilon,
             "pooler": pooler,
             "scale_embedding": scale_embedding,
+            "embedding_width": embedding_width,
+            "pooler_activation": activation_name(pooler_activation),
+            "shared_blocks": shared_blocks,
         }
         # What heads, objectives and checks of a run ask a backbone for.
         self.vocabulary_size, self.width, self.heads = vocabulary_size, width, heads
         self.maximum_length, self.segments, self.normalization = maximum_length, segments, normalization
-        self.epsilon, self.activation = epsilon, self.arguments["activation"]
+        self.epsilon, self.activation, self.embedding_width = epsilon, self.arguments["activation"], inner
         self.encoder_policy = policy
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:

@@ -88,6 +88,7 @@ class MaskedLM(Objective):
         self.head = MaskedLMHead(
             backbone.vocabulary_size,
             **{name: getattr(backbone, name, default) for name, default in like.items()},
+            hidden_width=getattr(backbone, "embedding_width", None),
             dtype=self.dtype_policy,
             name=f"{self.name}_head",
         )

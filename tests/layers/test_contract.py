@@ -101,6 +101,7 @@ CASES = {
         lambda head, case: TiedHead(head),
     ),
     "Pooler": Case(lambda **k: Pooler(**k), X, on_x),
+    "Pooler relu": Case(lambda **k: Pooler("relu", **k), X, on_x),
     "RotaryPositions": Case(
         lambda **k: RotaryPositions(4, base=100.0, **k),
         {"x": np.zeros((3, 5), np.int32), "positions": np.array([[4, 3, 2, 1, 0]] * 3, np.int32)},

@@ -47,9 +47,18 @@ def test_the_masked_language_model_head(activation: str, function: Any, normaliz
     np.testing.assert_allclose(array(logits), expected, atol=1e-5)
 
 
-def test_the_pooler() -> None:
-    pooler = Pooler()
+def test_a_head_of_a_narrower_embedding() -> None:
+    head = MaskedLMHead(11, hidden_width=3)
+    head.build(X.shape)
+    shapes = {weight.path.removeprefix(f"{head.name}/"): tuple(weight.shape) for weight in head.weights}
+    assert shapes["transform/kernel"] == (X.shape[-1], 3) and shapes["norm/gamma"] == (3,)
+    assert head(X, POSITIONS, project=lambda hidden: ops.matmul(hidden, EMBEDDING[:, :3].T)).shape == (2, 3, 11)
+
+
+@pytest.mark.parametrize(("activation", "function"), [("tanh", np.tanh), ("gelu", reference.gelu)])
+def test_the_pooler(activation: str, function: Any) -> None:
+    pooler = Pooler(activation)
     pooler.build(X.shape)
     weights = randomize(pooler)
-    expected = np.tanh(X[:, 0].astype("float64") @ weights["dense/kernel"] + weights["dense/bias"])
+    expected = function(X[:, 0].astype("float64") @ weights["dense/kernel"] + weights["dense/bias"])
     np.testing.assert_allclose(array(pooler(X)), expected, atol=1e-6)

@@ -40,6 +40,9 @@ CASES = {
         ),
         {name: INPUTS[name] for name in ("token_ids", "padding_mask")},
     ),
+    "Encoder shared and factorized": Case(
+        lambda **k: tiny_encoder(embedding_width=6, shared_blocks=True, pooler_activation="gelu", **k), INPUTS
+    ),
 }
 
 

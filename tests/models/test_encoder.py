@@ -37,6 +37,24 @@ def test_the_recipe_for_small_corpora_in_numpy() -> None:
     np.testing.assert_allclose(outputs["pooled"], pooled, atol=5e-5)
 
 
+def test_albert_in_numpy() -> None:
+    encoder = tiny_encoder(embedding_width=6, shared_blocks=True, pooler_activation="relu")
+    weights = randomize(encoder)
+    # One block for all depths, and embeddings of their own width: the same as an encoder whose blocks are copies.
+    assert {path.split("/")[0] for path in weights if path.startswith("block")} == {"block"}
+    assert weights["token_embedding/embeddings"].shape == (23, 6) and encoder.embedding_width == 6
+    token_ids, segment_ids, mask = inputs_in_order()
+    x = weights["token_embedding/embeddings"][token_ids] + weights["segment_embedding/embeddings"][segment_ids]
+    x = reference.layer_norm(x + weights["positions/embeddings"], **reference.below(weights, "embedding_norm"))
+    x = x @ weights["embedding_projection/kernel"] + weights["embedding_projection/bias"]
+    for _ in range(2):
+        x = reference.encoder_block(x, reference.below(weights, "block"), 2, mask[:, None])
+    outputs = encoder.predict(INPUTS, verbose=0)
+    np.testing.assert_allclose(outputs["sequence"], x, atol=2e-5)
+    pooled = reference.relu(x[:, 0] @ weights["pooler/dense/kernel"] + weights["pooler/dense/bias"])
+    np.testing.assert_allclose(outputs["pooled"], pooled, atol=5e-5)
+
+
 def inputs_in_order() -> tuple[np.ndarray, ...]:
     return tuple(INPUTS[name] for name in ("token_ids", "segment_ids", "padding_mask"))
 
@@ -128,6 +146,7 @@ def test_outputs_and_inputs_follow_the_arguments() -> None:
     ("options", "message"),
     [
         ({"heads": 0}, "heads is 0; give 1 or more"),
+        ({"embedding_width": 0}, "embedding_width is 0; give 1 or more"),
         ({"depth": -3}, "depth is -3; give 1 or more"),
         ({"heads": 3}, "3 heads do not divide a width of 8; choose a divisor of 8"),
         ({"positions": "alibi"}, "Unknown positions 'alibi'; choose one of learned, sinusoidal, rotary"),
