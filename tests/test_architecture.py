@@ -28,7 +28,7 @@ BELOW: dict[str, set[str]] = {
     "objectives": {"data", "distribution", "layers"},
     "tasks": {"data", "distribution", "layers"},
     "generation": {"text", "layers", "models"},
-    "interop": {"text", "layers", "models", "objectives"},
+    "interop": {"text", "layers", "models", "objectives", "tasks"},
     "training": {
         "text",
         "vectors",

@@ -9,14 +9,17 @@ from typing import Any
 
 from kpt.errors import InputError
 from kpt.files import atomic_folder, write_json
-from kpt.interop.families import Family
+from kpt.interop.family import Family, Task
 from kpt.interop.published_tokenizer import read_tokenizer
 from kpt.interop.settings import arguments_of, config_of, family_for, family_of
+from kpt.interop.sizes import check_sizes, head_outputs
+from kpt.interop.tasks import task_arguments, task_config, task_model, task_name, task_of
 from kpt.interop.tensors import WEIGHTS_FILE, FolderTensors
 from kpt.interop.weights import heads_of, read_weights, tensors_of, unused_tensors
 from kpt.layers import zeros_instead
 from kpt.models import Decoder, Encoder
 from kpt.objectives import CausalLM, MaskedLM, NextSentence, Pretrainer
+from kpt.tasks.task_model import TaskModel
 from kpt.text import BytePairTokenizer, Tokenizer
 from kpt.text.folder_files import read_json
 
@@ -68,7 +71,7 @@ class HuggingFaceFolder:
         return tokenizer
 
     def load(self, compile: bool = False) -> Any:
-        """Return the model: a `Pretrainer` of the heads that the checkpoint has, else the bare backbone.
+        """Return the model: a `Pretrainer` or a task model, as the checkpoint has heads, else the bare backbone.
 
         Weights are taken from the files one after the other, and become what the dtype policy says.
 
@@ -81,53 +84,43 @@ class HuggingFaceFolder:
         file = self.path / "config.json"
         arguments = arguments_of(self.family, self.config, file)
         tensors = FolderTensors(self.path)
-        _check_sizes(self.family, arguments, tensors)
+        check_sizes(self.family, arguments, tensors)
+        name = task_of(self.family, self.config)
+        task = self.family.tasks[name] if name else None
         with zeros_instead():
-            model = _model(self.family, arguments, tensors)
-        used = read_weights(model, self.family, tensors)
+            if name and task:
+                outputs = head_outputs(task, tensors)
+                if self.family.backbone == "decoder" and "lm_head.weight" not in tensors:
+                    arguments["tied"] = True  # such a model has no way back to tokens
+                backbone = _backbone(self.family, arguments, tensors, task.pooler)
+                model = task_model(name, backbone, task.pooler is not None, self.config, outputs, file)
+            else:
+                backbone = _backbone(self.family, arguments, tensors)
+                heads = [OBJECTIVES[head]() for head in _heads(self.family, backbone, tensors)]
+                model = Pretrainer(backbone, heads) if heads else backbone
+        used = read_weights(model, self.family, tensors, task)
         if left := unused_tensors(self.family, tensors, used):
             more = f" and {len(left) - 3} more" if len(left) > 3 else ""
             warnings.warn(f"{self.path}: not read, as kpt has no such head: {', '.join(left[:3])}{more}", stacklevel=2)
         return model
 
 
-def _model(family: Family, arguments: dict[str, Any], tensors: FolderTensors) -> Any:
-    """A new model with the heads that a checkpoint has."""
-    heads = heads_of(family, tensors)
-    backbone: Any
-    if family.backbone == "encoder":
-        pools = any(name.endswith("pooler.dense.weight") for name in tensors)
-        backbone = Encoder(**{"pooler": pools, **arguments})
-        heads = [name for name in heads if name != "next_sentence" or "pooled" in backbone.output]
-    else:
-        backbone = Decoder(**arguments)
-    return Pretrainer(backbone, [OBJECTIVES[name]() for name in heads]) if heads else backbone
+def _backbone(
+    family: Family, arguments: dict[str, Any], tensors: FolderTensors, pooler: str | None = None
+) -> Encoder | Decoder:
+    """A new backbone; an encoder has the pooler that the checkpoint has, or one of an activation before its head."""
+    if family.backbone == "decoder":
+        return Decoder(**arguments)
+    if pooler is not None:
+        return Encoder(**{**arguments, "pooler": True, "pooler_activation": pooler})
+    parts = family.tensors.get("pooler/dense", ())
+    pools = any(f"{prefix}{name}.weight" in tensors for name in parts for prefix in ("", family.prefix))
+    return Encoder(**{"pooler": pools, **arguments})
 
 
-def _check_sizes(family: Family, arguments: dict[str, Any], tensors: FolderTensors) -> None:
-    """Make sure that a config.json asks for no larger model than the files hold, before anything is built.
-
-    Raises:
-        InputError: It does.
-    """
-    width, last = arguments["width"], arguments["depth"] - 1
-    hidden = arguments["feed_forward_width"] or 4 * width
-    for part, block, sizes in (
-        ("token_embedding", "", {arguments["vocabulary_size"], width}),
-        ("positions", "", {arguments["maximum_length"] + family.position_offset, width}),
-        ("segment_embedding", "", {arguments.get("segments"), width}),
-        ("block_{i}/feed_forward/output", last, {hidden, width}),
-    ):
-        for name in family.tensors.get(part, ()):
-            full = f"{family.prefix}{name.format(i=block)}.weight"
-            found = full if full in tensors else full.removeprefix(family.prefix)
-            if found not in tensors:
-                raise InputError(f"{tensors.folder} has no tensor {full!r}, which its config.json asks for")
-            if set(tensors[found].shape) != sizes:
-                raise InputError(
-                    f"{tensors.folder}: {found} has the shape {list(tensors[found].shape)}, and config.json asks for "
-                    f"{' by '.join(map(str, sorted(sizes)))}; copy the checkpoint again"
-                )
+def _heads(family: Family, backbone: Any, tensors: FolderTensors) -> list[str]:
+    """The objectives whose heads a checkpoint has and a backbone can have."""
+    return [name for name in heads_of(family, tensors) if name != "next_sentence" or "pooled" in backbone.output]
 
 
 def write_hugging_face(
@@ -135,12 +128,18 @@ def write_hugging_face(
 ) -> Path:
     """Write a model as a folder that `transformers.AutoModel...` and `AutoTokenizer` load with no code beside it.
 
-    An encoder becomes BERT, RoBERTa (if its tokenizer is byte-level BPE) or DistilBERT (if it has neither segments nor
-    a pooler), a decoder GPT-2, Llama, Qwen2 or Arcee (Llama without gates). What is computed is the same; where no
-    architecture computes it, nothing is written. Weights are float32.
+    An encoder becomes BERT, RoBERTa (if its tokenizer is byte-level BPE), DistilBERT (if it has neither segments nor a
+    pooler), ALBERT (if it has one block for all) or ELECTRA (if its embeddings are narrower), a decoder GPT-2, Llama,
+    Qwen2 or Arcee (Llama without gates). What is computed is the same; where no architecture computes it, nothing is
+    written. Weights are float32.
+
+    A classifier or a regressor becomes the class for sequence classification of the family that has its head: a head
+    on the pooled output that of BERT (or of RoBERTa, ALBERT and others as the pooler's activation is), a head on the
+    first token ELECTRA's, whose pooler can pass it on. No class has a head on the mean of the tokens. A tagger becomes
+    the family's class for token classification. Names of labels go with them.
 
     Args:
-        model: An `Encoder` or a `Decoder`, or a `Pretrainer` of one.
+        model: An `Encoder` or a `Decoder`, or a `Pretrainer`, `Classifier`, `Regressor` or `Tagger` of one.
         tokenizer: The one it was trained with.
         folder: It may exist if it is empty.
         overwrite: Whether to replace what is in it.
@@ -168,15 +167,9 @@ def write_hugging_face(
         )
     encoder = isinstance(backbone, Encoder)
     prefers = "RobertaTokenizer" if isinstance(tokenizer, BytePairTokenizer) else None
-    family = family_for("encoder" if encoder else "decoder", backbone.arguments, prefers)
-    objectives = frozenset(objective.default_name for objective in getattr(model, "objectives", ()))
-    if objectives not in family.architectures:
-        names = ", ".join(sorted(objectives))
-        raise InputError(
-            f"{family.title} has no class with the objectives {names}; export the backbone, model.backbone"
-        )
-    roles, tensors = tokenizer.vocabulary.roles, tensors_of(model, family)
-    config = config_of(family, backbone.arguments)
+    family, task, architecture = _form(model, backbone, prefers)
+    roles, tensors = tokenizer.vocabulary.roles, tensors_of(model, family, task)
+    config = config_of(family, backbone.arguments) | (task_config(model) if task else {})
     if not encoder and "lm_head.weight" in tensors:
         config["tie_word_embeddings"] = False
     if family.position_offset and roles.get("pad") != family.position_offset - 1:
@@ -188,6 +181,33 @@ def write_hugging_face(
         kind = {"tokenizer_class": family.tokenizer_class} if family.tokenizer_class else {}
         write_json(named, {**read_json(named), **kind, "model_max_length": backbone.maximum_length})
         save_file(tensors, temporary / WEIGHTS_FILE, metadata={"format": "pt"})
-        config |= {"architectures": [family.architectures[objectives]], **ends, "pad_token_id": roles.get("pad")}
+        config |= {"architectures": [architecture], **ends, "pad_token_id": roles.get("pad")}
         write_json(temporary / "config.json", {**config, "torch_dtype": "float32"})
     return Path(folder)
+
+
+def _form(model: Any, backbone: Encoder | Decoder, prefers: str | None) -> tuple[Family, Task | None, str]:
+    """The family that a model can be written as, the task of its head, and the class in `transformers`.
+
+    Raises:
+        InputError: There is none.
+    """
+    kind, arguments = "encoder" if isinstance(backbone, Encoder) else "decoder", backbone.arguments
+    if isinstance(model, TaskModel):
+        name = task_name(model)
+
+        def with_task(family: Family) -> tuple[Task, dict[str, Any]] | None:
+            task = family.tasks.get(name)
+            needed = task_arguments(model, task, arguments) if task else None
+            return (task, needed) if task and needed else None
+
+        family = family_for(kind, arguments, prefers, with_task)
+        return family, family.tasks[name], family.tasks[name].architecture
+    family = family_for(kind, arguments, prefers)
+    objectives = frozenset(objective.default_name for objective in getattr(model, "objectives", ()))
+    if objectives not in family.architectures:
+        names = ", ".join(sorted(objectives))
+        raise InputError(
+            f"{family.title} has no class with the objectives {names}; export the backbone, model.backbone"
+        )
+    return family, None, family.architectures[objectives]

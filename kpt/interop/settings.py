@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from kpt.errors import InputError
-from kpt.interop.families import FAMILIES, REQUIRED, Family
+from kpt.interop.families import FAMILIES
+from kpt.interop.family import REQUIRED, Family, Task
 
 __all__ = ["arguments_of", "config_of", "family_for", "family_of"]
 
@@ -69,6 +71,8 @@ def arguments_of(family: Family, config: Mapping[str, Any], place: Any) -> dict[
             raise InputError(f"{place} has no {key}; copy the checkpoint again")
         arguments[name] = _checked(name, value, f"{place}: {key}")
     arguments["maximum_length"] -= family.position_offset
+    if not family.projects_always and arguments["embedding_width"] == arguments["width"]:
+        arguments["embedding_width"] = None
     width, heads = arguments["width"], arguments["heads"]
     if config.get("head_dim") not in (None, width // heads):
         raise InputError(
@@ -88,8 +92,10 @@ def config_of(family: Family, arguments: Mapping[str, Any]) -> dict[str, Any]:
     for name, (key, _) in family.settings.items():
         config[key] = arguments[name]
     config |= {key: arguments[name] for key, name in family.also.items()}
-    activation = family.settings["activation"][0]
-    config[activation] = ACTIVATIONS[config[activation]][0]
+    if "activation" in family.settings:
+        config[family.settings["activation"][0]] = ACTIVATIONS[arguments["activation"]][0]
+    if "embedding_width" in family.settings and arguments["embedding_width"] is None:
+        config[family.settings["embedding_width"][0]] = arguments["width"]
     config[family.settings["maximum_length"][0]] += family.position_offset
     if "rope_theta" in config:  # the first is what older readers know, the second what newer ones write
         scaling = {"rope_type": "llama3", **config["rope_scaling"]} if config["rope_scaling"] else None
@@ -98,26 +104,51 @@ def config_of(family: Family, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return config
 
 
-def family_for(backbone: str, arguments: Mapping[str, Any], tokenizer_class: str | None = None) -> Family:
+def family_for(
+    backbone: str,
+    arguments: Mapping[str, Any],
+    tokenizer_class: str | None = None,
+    with_task: Callable[[Family], tuple[Task, Mapping[str, Any]] | None] | None = None,
+) -> Family:
     """Return the first family that a backbone can be written as, exactly.
 
     Args:
         backbone: `"encoder"` or `"decoder"`.
         arguments: Of the backbone.
-        tokenizer_class: Prefer families with this `tokenizer_class`.
+        tokenizer_class: Prefer families with this `tokenizer_class`, and among them those without a pooler for an
+            encoder without one.
+        with_task: Of a model with a head: gives for a family its task, and the arguments that the backbone must have
+            for it; `None` where it has no such head.
 
     Raises:
         InputError: There is none; the message has what differs from the nearest one.
     """
     nearest: tuple[int, str] | None = None
     families = [family for family in FAMILIES.values() if family.backbone == backbone]
-    for family in sorted(families, key=lambda each: each.tokenizer_class != tokenizer_class):
-        differences = _differences(family, arguments)
+    unpooled = with_task is None and not arguments.get("pooler", True)
+
+    def rank(family: Family) -> tuple[bool, bool]:
+        return family.tokenizer_class != tokenizer_class, unpooled and family.fixed.get("pooler") is not False
+
+    for family in sorted(families, key=rank):
+        wanted = arguments
+        if with_task is not None:
+            if (found := with_task(family)) is None:
+                continue
+            task, wanted = found
+            if task.pooler is not None:
+                own = {"pooler": True, "pooler_activation": task.pooler}
+                family = replace(family, fixed={**family.fixed, **own})
+        differences = _differences(family, wanted)
         if not differences:
-            return family
+            return FAMILIES[family.model_type]
         if nearest is None or len(differences) < nearest[0]:
             nearest = len(differences), f"the nearest is {family.title}, but {'; '.join(differences)}"
-    assert nearest is not None
+    if nearest is None:
+        raise InputError(
+            "no architecture of Hugging Face's has this model's head; fine-tune with --pooling pooled or first, "
+            "or export a SavedModel"
+        )
     raise InputError(
         f"no architecture of Hugging Face's is exactly this {backbone}: {nearest[1]}; "
         "pre-train with --architecture published, or export a SavedModel"
@@ -127,12 +158,15 @@ def family_for(backbone: str, arguments: Mapping[str, Any], tokenizer_class: str
 def _differences(family: Family, arguments: Mapping[str, Any]) -> list[str]:
     """What a backbone has that a family has not."""
     # Scaled token embeddings may be written scaled where the output can have a matrix of its own.
-    free = TRAINING_ONLY | ({"scale_embedding"} if "tied" in family.settings else set())
+    free = TRAINING_ONLY | (set() if arguments.get("pooler", True) else {"pooler_activation"})
+    free |= {"scale_embedding"} if "tied" in family.settings else set()
     found = [
         f"{name} is {arguments[name]!r} and not {value!r}"
         for name, value in family.fixed.items()
         if arguments[name] != value and name not in free
     ]
+    if "embedding_width" in family.settings and family.projects_always and arguments["embedding_width"] is None:
+        found.append("embedding_width is None and not a number")
     if arguments["activation"] not in ACTIVATIONS:
         found.append(f"activation is {arguments['activation']!r}")
     if "segments" in family.settings and not arguments["segments"]:

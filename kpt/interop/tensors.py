@@ -61,6 +61,10 @@ class FolderTensors(Mapping[str, np.ndarray]):
         count = math.prod(shape)
         return np.frombuffer(self._maps[path], FLOATS[kind], count, begin if count else 0).reshape(shape)
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a tensor that is there, without reading it."""
+        return tuple(self._entries[name][2])
+
     def drop_pages(self) -> None:
         """Let the system take back the memory of what was read; it is read again where it is asked for again."""
         if hasattr(mmap, "MADV_DONTNEED"):

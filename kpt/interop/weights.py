@@ -11,7 +11,8 @@ from keras import ops
 
 from kpt.errors import InputError
 from kpt.interop.assignment import assign_joined
-from kpt.interop.families import Family
+from kpt.interop.family import Family, Task
+from kpt.interop.tasks import head_tensors
 from kpt.interop.tensors import FolderTensors
 
 __all__ = ["Names", "heads_of", "named_weights", "read_weights", "tensors_of", "unused_tensors"]
@@ -42,18 +43,23 @@ class Names(NamedTuple):
     turned: bool
 
 
-def named_weights(model: Any, family: Family) -> Iterator[tuple[Any, Names]]:
+def named_weights(model: Any, family: Family, task: Task | None = None) -> Iterator[tuple[Any, Names]]:
     """Yield each weight of a model with its names.
 
     Args:
-        model: A backbone, or a `Pretrainer` of one.
+        model: A backbone, or a `Pretrainer` or a task model of one.
         family: Of the checkpoint.
+        task: Of the family, where it is a task model.
 
     Raises:
         InputError: The family has no such weight, or no such objective.
     """
-    for weight in getattr(model, "backbone", model).weights:
+    backbone = getattr(model, "backbone", model)
+    for weight in backbone.weights:
         part, _, end = weight.path.rpartition("/")
+        if task is not None and part in task.tensors:
+            yield weight, Names(weight.path, (f"{task.tensors[part][0]}.{ENDS[end]}",), end == "kernel")
+            continue
         if end == "reverse_embeddings":
             yield weight, Names(weight.path, ("lm_head.weight",), True)
             continue
@@ -72,10 +78,17 @@ def named_weights(model: Any, family: Family) -> Iterator[tuple[Any, Names]]:
             if names is None:
                 raise InputError(f"{family.title} has no head {objective.name!r}; leave the objective out")
             yield weight, Names(weight.path, (f"{names[0]}.{ENDS[end]}",), end == "kernel" and family.transposed)
+    if task is None or model is backbone:
+        return
+    for weight in model.head.weights:
+        end = weight.path.rpartition("/")[2]
+        if end == "kernel" or task.bias:
+            # Heads are `[outputs, inputs]` in all families.
+            yield weight, Names(weight.path, (f"{task.tensors['head'][0]}.{ENDS[end]}",), end == "kernel")
 
 
 def heads_of(family: Family, tensors: Mapping[str, Any]) -> list[str]:
-    """Return the objectives whose heads a checkpoint has.
+    """Return the objectives whose heads a checkpoint of no task has.
 
     A tied decoder's head is its token embedding, so it always has one.
     """
@@ -87,13 +100,14 @@ def heads_of(family: Family, tensors: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def read_weights(model: Any, family: Family, tensors: FolderTensors) -> set[str]:
+def read_weights(model: Any, family: Family, tensors: FolderTensors, task: Task | None = None) -> set[str]:
     """Give a model the weights of a checkpoint, one by one.
 
     Args:
-        model: A backbone, or a `Pretrainer` of one.
+        model: A backbone, or a `Pretrainer` or a task model of one.
         family: Of the checkpoint.
         tensors: Of the checkpoint.
+        task: Of the family, where it is a task model.
 
     Returns:
         The names of the tensors that were read.
@@ -102,7 +116,7 @@ def read_weights(model: Any, family: Family, tensors: FolderTensors) -> set[str]
         InputError: A tensor is missing or has another shape.
     """
     used: set[str] = set()
-    for weight, names in named_weights(model, family):
+    for weight, names in named_weights(model, family, task):
         found = [_find(tensors, name, family) for name in names.tensors]
         used |= set(found)
         values = [tensors[name] for name in found]
@@ -156,20 +170,26 @@ def unused_tensors(family: Family, tensors: Mapping[str, Any], used: set[str]) -
     return left
 
 
-def tensors_of(model: Any, family: Family) -> dict[str, np.ndarray]:
+def tensors_of(model: Any, family: Family, task: Task | None = None) -> dict[str, np.ndarray]:
     """Return the tensors of a checkpoint of a model, as float32.
 
     A model that multiplies its token embeddings by the root of its width gets them multiplied, and an output of its own
     beside them, as no family does so.
 
     Args:
-        model: A backbone, or a `Pretrainer` of one.
+        model: A backbone, or a `Pretrainer` or a task model of one.
         family: Which its arguments fit, see `kpt.interop.settings.family_for`.
+        task: Of the family, where it is a task model.
+
+    Raises:
+        InputError: The model has a part that the family has not.
     """
     backbone = getattr(model, "backbone", model)
     arguments = backbone.arguments
-    tensors: dict[str, np.ndarray] = {}
-    for weight, names in named_weights(model, family):
+    tensors = {} if task is None else head_tensors(model, task)
+    for weight, names in named_weights(backbone if task else model, family, task):
+        if names.path.startswith("pooler/") and task is not None and getattr(model, "pooling", None) != "pooled":
+            continue  # the head does not stand on it
         value = np.asarray(ops.convert_to_numpy(ops.cast(weight.value, "float32")))
         if names.path == "positions/embeddings" and family.position_offset:
             tensors[family.prefix + SEGMENT] = np.zeros((1, value.shape[1]), np.float32)

@@ -48,8 +48,8 @@ class MaskedLMHead(keras.layers.Layer):
     Call arguments:
         sequence: The backbone's `[batch, length, width]`.
         positions: Integers `[batch, slots]`.
-        project: Multiplies vectors `[batch, slots, hidden_width]` by the transposed token embedding :math:`E^\top`, so that
-            input and output share it.
+        project: Multiplies vectors `[batch, slots, hidden_width]` by the transposed token embedding :math:`E^\top`, so
+            that input and output share it.
 
     Returns:
         Logits `[batch, slots, vocabulary]`.

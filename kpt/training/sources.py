@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from kpt.errors import InputError
 from kpt.interop import HuggingFaceFolder, download, hub_name
+from kpt.tasks import TaskModel
 from kpt.text import Tokenizer
 from kpt.training.run_folder import RunFolder
 
@@ -48,12 +49,15 @@ def open_source(source: str | os.PathLike[str]) -> RunFolder | HuggingFaceFolder
 def load(source: str | os.PathLike[str]) -> Loaded:
     """Load a model and its tokenizer.
 
-    The model is a `Pretrainer` where the heads of its objectives are there, and its `backbone` the `Encoder` or
-    `Decoder`; of a checkpoint without heads it is the bare backbone. Nothing that is read can run code.
+    The model is a `Pretrainer` where the heads of its objectives are there, a `Classifier`, `Regressor` or `Tagger`
+    where that of a task is, and its `backbone` the `Encoder` or `Decoder`; of a checkpoint without heads it is the bare
+    backbone. A task model has the tokenizer, so that it takes raw texts. Of a checkpoint for question answering it is a
+    `TaskModel` whose two logits a token say that the answer begins and that it ends there. Nothing that is read can run
+    code.
 
     Args:
-        source: A run folder, a Hugging Face folder (BERT, RoBERTa, DistilBERT, GPT-2, Llama, Qwen2, Arcee; safetensors
-            alone), or `hf://OWNER/MODEL`, for which huggingface_hub must be installed.
+        source: A run folder, a Hugging Face folder (BERT, RoBERTa, DistilBERT, ALBERT, ELECTRA, GPT-2, Llama, Qwen2,
+            Arcee; safetensors alone), or `hf://OWNER/MODEL`, for which huggingface_hub must be installed.
 
     Raises:
         InputError: It is none of these, is damaged, or computes what kpt's backbones do not.
@@ -64,4 +68,7 @@ def load(source: str | os.PathLike[str]) -> Loaded:
         [', the world was a']
     """
     folder = open_source(source)
-    return Loaded(folder.load(compile=False), folder.tokenizer)
+    model, tokenizer = folder.load(compile=False), folder.tokenizer
+    if isinstance(model, TaskModel):
+        model.tokenizer = tokenizer
+    return Loaded(model, tokenizer)

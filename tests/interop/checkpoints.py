@@ -45,6 +45,9 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
             "max_position_embeddings": LENGTH,
         },
     ),
+    "albert": ("AlbertForPreTraining", {**_BERT, "embedding_size": 12, "hidden_act": "relu"}),
+    "electra generator": ("ElectraForMaskedLM", {**_BERT, "embedding_size": 12, "type_vocab_size": 3}),
+    "electra discriminator": ("ElectraModel", {**_BERT, "embedding_size": WIDTH}),
     "gpt2": (
         "GPT2LMHeadModel",
         {"vocab_size": VOCABULARY, "n_embd": WIDTH, "n_layer": 3, "n_head": 4, "n_positions": LENGTH, "n_inner": 40},
@@ -61,6 +64,29 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen2": ("Qwen2ForCausalLM", _LLAMA),
     "arcee": ("ArceeForCausalLM", _LLAMA),
 }
+
+DECODERS = [kind for kind in KINDS if kind.startswith(("gpt2", "llama", "qwen2", "arcee"))]
+ENCODERS = [kind for kind in KINDS if kind not in DECODERS]
+
+_LABELS = {0: "O", 1: "B-name", 2: "I-name"}
+# Heads of tasks: what comes before the name of the task in a class's name, and the settings of its smallest model.
+TASK_FAMILIES: dict[str, dict[str, Any]] = {
+    "Bert": {**_BERT, "num_hidden_layers": 1},
+    "Roberta": {**KINDS["roberta"][1], "num_hidden_layers": 1},
+    "DistilBert": {**KINDS["distilbert"][1], "n_layers": 1},
+    "Albert": {**KINDS["albert"][1], "num_hidden_layers": 2},
+    "Electra": {**KINDS["electra generator"][1], "num_hidden_layers": 1},
+    "GPT2": {**KINDS["gpt2"][1], "n_layer": 1},
+    "Llama": {**_LLAMA, "num_hidden_layers": 1},
+}
+TASKS = {
+    f"{family}For{task}": (f"{family}For{task}", {**settings, "id2label": _LABELS, "pad_token_id": 1})
+    for family, settings in TASK_FAMILIES.items()
+    for task in ("SequenceClassification", "TokenClassification", "QuestionAnswering")
+    if (family, task) != ("Llama", "QuestionAnswering")  # its tensors have another prefix there
+}
+for _name in [name for name in TASKS if name.endswith("QuestionAnswering")]:
+    TASKS[_name][1]["id2label"] = {0: "LABEL_0", 1: "LABEL_1"}
 
 
 @cache
@@ -101,7 +127,7 @@ def roberta_pieces() -> BytePairTokenizer:
 def tokenizer_for(kind: str) -> Any:
     if kind.startswith("roberta"):
         return roberta_pieces()
-    return wordpiece() if "bert" in kind else byte_pair()
+    return byte_pair() if kind in DECODERS else wordpiece()
 
 
 @cache
@@ -110,8 +136,8 @@ def made(kind: str) -> Any:
     import torch
     import transformers
 
-    name, settings = KINDS[kind]
-    if kind.startswith(("gpt2", "llama", "qwen2", "arcee")):
+    name, settings = {**KINDS, **TASKS}[kind]
+    if kind in DECODERS:
         settings = {**settings, "bos_token_id": 262, "eos_token_id": 262}
     torch.manual_seed(0)
     cls = getattr(transformers, name)

@@ -4,7 +4,8 @@ import inspect
 
 import pytest
 
-from kpt.interop.families import FAMILIES, Family
+from kpt.interop.families import FAMILIES
+from kpt.interop.family import Family
 from kpt.models import Decoder, Encoder
 
 

@@ -13,6 +13,8 @@ from kpt.interop import HuggingFaceFolder, write_hugging_face
 from kpt.models import Decoder, Encoder, bert_config, decoder_config, encoder_config
 from kpt.objectives import CausalLM, MaskedLM, NextSentence, Pretrainer
 from tests.interop.checkpoints import (
+    DECODERS,
+    ENCODERS,
     KINDS,
     batch,
     byte_pair,
@@ -24,9 +26,6 @@ from tests.interop.checkpoints import (
 )
 from tests.numbers import array, compiled, randomize
 from tests.text.hostile_texts import HOSTILE
-
-ENCODERS = [kind for kind in KINDS if "bert" in kind]
-DECODERS = [kind for kind in KINDS if kind not in ENCODERS]
 
 
 @pytest.fixture(scope="module")

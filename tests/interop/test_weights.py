@@ -109,7 +109,7 @@ def test_a_config_that_asks_for_more_than_there_is_builds_nothing(folder: Path) 
     text = (folder / "config.json").read_text(encoding="utf-8")
     for old, new, message in (
         ('"vocab_size": 270', '"vocab_size": 27000000000', "config.json asks for 8 by 27000000000"),
-        ('"num_hidden_layers": 2', '"num_hidden_layers": 90000', "has no tensor 'bert.encoder.layer.89999.output"),
+        ('"num_hidden_layers": 2', '"num_hidden_layers": 90000', "has no tensor 'bert.encoder.layer.89999.attention"),
         ('"intermediate_size": 32', '"intermediate_size": 320000000000', "config.json asks for 8 by 320000000000"),
         ('"max_position_embeddings": 9', '"max_position_embeddings": 90000000000', "config.json asks for 8 by"),
     ):
