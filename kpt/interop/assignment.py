@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import keras
@@ -18,8 +20,8 @@ BLOCK = 1 << 20
 def assign_joined(weight: Any, values: Sequence[np.ndarray], after: Callable[[], object] = lambda: None) -> None:
     """Give a weight the arrays, joined along their last axis.
 
-    TensorFlow and PyTorch write into the weight itself. JAX's arrays cannot be written to, so that a weight is there
-    twice for a moment; and so it is with a weight that `tf.distribute` has spread.
+    The weight itself is written into; on JAX, whose arrays cannot be written to, by a computation that is given the
+    memory of the old one for the new. A weight that `tf.distribute` has spread is there twice for a moment.
 
     Args:
         weight: A Keras variable.
@@ -28,7 +30,8 @@ def assign_joined(weight: Any, values: Sequence[np.ndarray], after: Callable[[],
     """
     backend = keras.backend.backend()
     spread = backend == "tensorflow" and hasattr(weight.value, "values")
-    if backend == "jax" or spread or len(weight.shape) != 2:
+    small = backend == "jax" and math.prod(weight.shape) <= BLOCK  # not worth a compilation
+    if small or spread or len(weight.shape) != 2:
         # `ops.array` copies in any case: JAX would go on to read a view of a file from that file.
         weight.assign(ops.array(values[0] if len(values) == 1 else _joined(values, 0, None), dtype=weight.dtype))
         after()
@@ -41,10 +44,24 @@ def assign_joined(weight: Any, values: Sequence[np.ndarray], after: Callable[[],
         if backend == "tensorflow":
             # What `target[begin:end].assign` leaves behind keeps a copy of the whole weight alive.
             target.scatter_nd_update(np.arange(begin, end)[:, None], block)
+        elif backend == "jax":
+            target = _rows_written()(target, block, begin)
+            weight.assign(target.block_until_ready())
         else:
             target.data[begin:end].copy_(block)
         del block
         after()
+
+
+@cache
+def _rows_written() -> Callable[[Any, Any, int], Any]:
+    """A function of an array of JAX's, rows and the first one's number: the array with these, in the same memory."""
+    import jax
+
+    def written(whole: Any, block: Any, begin: int) -> Any:
+        return jax.lax.dynamic_update_slice(whole, block, (begin, 0))
+
+    return jax.jit(written, donate_argnums=0)
 
 
 def _joined(values: Sequence[np.ndarray], begin: int, end: int | None) -> np.ndarray:

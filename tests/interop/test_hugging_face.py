@@ -115,19 +115,33 @@ def test_our_bert_is_theirs(tmp_path: Path) -> None:
     assert theirs("the", "cat")["input_ids"] == [2, *mine.encode(["the"]).values, 3, *mine.encode(["cat"]).values, 3]
 
 
-@pytest.mark.parametrize("kind", ["published", "modern"])
+LLAMA = {"positions": "rotary", "normalization": "rms_norm", "activation": "silu", "gated": True, "use_bias": False}
+OURS: dict[str, dict[str, Any]] = {
+    "GPT2LMHeadModel": {},
+    "ArceeForCausalLM": {**decoder_config("tiny"), "initial_deviation": 0.3},
+    "LlamaForCausalLM": {**LLAMA, "key_value_heads": 1, "tied": False},
+    "Qwen2ForCausalLM": {**LLAMA, "qkv_bias": True},
+}
+
+
+@pytest.mark.parametrize("kind", OURS)
 def test_our_decoders_write_on_as_theirs(kind: str, tmp_path: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     size = byte_pair().vocabulary.size
-    config = {**decoder_config("tiny"), "initial_deviation": 0.3} if kind == "modern" else {}
-    sizes = {"width": 32, "depth": 2, "heads": 2, "maximum_length": 96}
-    model = Pretrainer(Decoder(size, **{**config, **sizes}), [CausalLM()])
+    sizes = {"width": 32, "depth": 1, "heads": 2, "maximum_length": 96}
+    model = Pretrainer(Decoder(size, **{**OURS[kind], **sizes}), [CausalLM()])
     randomize(model, scale=0.2)
+    for (
+        weight
+    ) in model.backbone.token_embedding.weights:  # so that the end of text, whose score is 0, is never likeliest
+        values = array(weight.value)
+        values[(-1,) if weight.name == "embeddings" else (slice(None), -1)] = 0.0
+        weight.assign(values)
     folder = write_hugging_face(model, byte_pair(), tmp_path / "gpt")
     theirs, tokenizer = AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
-    assert type(theirs).__name__ == {"published": "GPT2LMHeadModel", "modern": "ArceeForCausalLM"}[kind]
+    assert type(theirs).__name__ == kind
     inputs = {"token_ids": np.random.default_rng(0).integers(0, size, (2, 40)).astype("int32")}
     assert_near(computed(model, inputs), outputs_of(theirs, inputs), np.ones((2, 40), bool))
     prompt = "the cat th"
@@ -136,10 +150,8 @@ def test_our_decoders_write_on_as_theirs(kind: str, tmp_path: Path) -> None:
     with torch.no_grad():
         written = theirs.generate(torch.tensor([ids]), max_new_tokens=64, do_sample=False)[0, len(ids) :].tolist()
     again, pieces = kpt.load(folder)
-    for ours in (model, again):
-        found = kpt.generate(ours, pieces, [ids], max_new_tokens=64)[0]
-        assert written[: len(found)] == found and len(found) > 10
-        assert len(found) == 64 or written[len(found)] == size - 1
+    found = kpt.generate(again, pieces, [ids], max_new_tokens=64)[0]
+    assert found == written and len(found) == 64
 
 
 def test_what_has_no_form_of_theirs(tmp_path: Path) -> None:
