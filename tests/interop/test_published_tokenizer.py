@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
@@ -10,7 +11,7 @@ from kpt.errors import InputError
 from kpt.interop.published_tokenizer import PublishedTokenizer, read_tokenizer
 from kpt.text import BytePairTokenizer
 from kpt.text.byte_pair_bytes import BYTE_CHARACTERS
-from tests.interop.checkpoints import byte_pair
+from tests.interop.checkpoints import byte_pair, wordpiece
 from tests.text.hostile_texts import HOSTILE
 
 
@@ -71,3 +72,49 @@ def test_ours_is_preferred_and_damage_is_told(folder: Path, tmp_path: Path) -> N
     with pytest.raises(InputError, match=r"has neither tokenizer.json nor vocab.txt"):
         (tmp_path / "empty").mkdir()
         read_tokenizer(tmp_path / "empty")
+
+
+PIECES = {piece: i for i, piece in enumerate(wordpiece().vocabulary.tokens)}
+BYTES = [*BYTE_CHARACTERS, "th", "the", "Ġthe"]
+MERGES = [("t", "h"), ("th", "e"), ("Ġ", "the")]
+UNIGRAM = [("<pad>", 0.0), ("<unk>", 0.0), ("[CLS]", 0.0), ("[SEP]", 0.0), ("[MASK]", 0.0), ("▁", -2.0)]
+UNIGRAM += [(chr(code), -code / 50) for code in range(33, 127)]
+UNIGRAM += [("▁the", -1.5), ("▁cat", -2.0), ("é", -5.0)]
+FALLBACK = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *"the", "th", "the", "▁the"]
+
+
+def numbered(pieces: list[str]) -> dict[str, int]:
+    return {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("BertTokenizer", {"vocab": PIECES}),
+        ("BertTokenizer", {"vocab": PIECES, "do_lower_case": False}),
+        ("DistilBertTokenizer", {"vocab": PIECES}),
+        ("ElectraTokenizer", {"vocab": PIECES}),
+        ("AlbertTokenizer", {"vocab": UNIGRAM}),
+        (
+            "RobertaTokenizer",
+            {"vocab": numbered(["<s>", "<pad>", "</s>", "<unk>", *BYTES, "<mask>"]), "merges": MERGES},
+        ),
+        ("GPT2Tokenizer", {"vocab": numbered([*BYTES, "<|endoftext|>"]), "merges": MERGES}),
+        ("Qwen2Tokenizer", {"vocab": numbered([*BYTES, "<|endoftext|>"]), "merges": MERGES}),
+        ("LlamaTokenizer", {"vocab": numbered(FALLBACK), "merges": [("t", "h"), ("th", "e"), ("▁", "the")]}),
+    ],
+)
+def test_every_family_gives_the_ids_of_its_own_class(name: str, arguments: dict[str, Any], tmp_path: Path) -> None:
+    import transformers
+
+    getattr(transformers, name)(**arguments).save_pretrained(tmp_path / "theirs")
+    tokenizer = read_tokenizer(tmp_path / "theirs")
+    (tmp_path / "ours").mkdir()
+    tokenizer.save(tmp_path / "ours")
+    found = tokenizer.encode(HOSTILE)
+    for folder in ("theirs", "ours"):
+        theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / folder)
+        for i, text in enumerate(HOSTILE):
+            # A special token's text in a text is text to kpt.
+            expected = theirs(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+            assert found.row(i).tolist() == expected, text
