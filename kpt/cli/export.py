@@ -14,7 +14,7 @@ from kpt.errors import InputError
 
 __all__ = ["add_parser", "run"]
 
-FORMATS = ("saved_model", "huggingface")
+FORMATS = ("saved_model", "huggingface", "keras_hub")
 
 
 def add_parser(verbs: Any) -> argparse.ArgumentParser:
@@ -24,7 +24,8 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         help="export a model for serving",
         description="Export a model as a SavedModel that takes raw text, or word vectors as one that takes words. It "
         "becomes the next version in the folder, complete or not at all, so that a server may watch the folder. Or "
-        "export it as a Hugging Face folder, which transformers loads with no code beside it.",
+        "export it as a Hugging Face folder, which transformers loads with no code beside it, or as a preset of "
+        "KerasHub.",
         epilog="Example: kpt export --from run --to saved_models/bert",
     )
     add_source_argument(parser)
@@ -34,7 +35,7 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="DIR",
-        help="the model's folder, which gets a version; for huggingface a new one, which is it",
+        help="the model's folder, which gets a version; for the other formats a new one, which is it",
     )
     parser.add_argument(
         "--length",
@@ -50,7 +51,7 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Load and export."""
     begin = time.perf_counter()
-    export = saved_model if arguments.format == "saved_model" else hugging_face
+    export = saved_model if arguments.format == "saved_model" else folder_of_others
     path, step = export(arguments)
     return {arguments.format: str(path), "step": step, "seconds": round(time.perf_counter() - begin, 2)}
 
@@ -76,15 +77,16 @@ def saved_model(arguments: argparse.Namespace) -> tuple[Path, int]:
     return saved_model(model, source.tokenizer, arguments.to, length=length, top_k=arguments.top_k), source.step
 
 
-def hugging_face(arguments: argparse.Namespace) -> tuple[Path, int]:
-    """Export a Hugging Face folder; returns it, and the steps its model was trained."""
+def folder_of_others(arguments: argparse.Namespace) -> tuple[Path, int]:
+    """Export a folder that other libraries load; returns it, and the steps its model was trained."""
     if arguments.length is not None:
-        raise InputError("--length is for a SavedModel; a Hugging Face model has all of its positions")
+        raise InputError("--length is for a SavedModel; what other libraries load has all of its positions")
     load_backend()
-    from kpt.interop import write_hugging_face
+    from kpt.interop import write_hugging_face, write_keras_hub
     from kpt.training import RunFolder, open_source
 
     source = open_source(arguments.source)
     if isinstance(source, RunFolder) and source.config.get("kind") == "word2vec":
-        raise InputError(f"{source.path} has word vectors, for which Hugging Face has no model; export a SavedModel")
-    return write_hugging_face(source.load(compile=False), source.tokenizer, arguments.to), source.step
+        raise InputError(f"{source.path} has word vectors, for which --format {arguments.format} has no model")
+    write = {"huggingface": write_hugging_face, "keras_hub": write_keras_hub}[arguments.format]
+    return write(source.load(compile=False), source.tokenizer, arguments.to), source.step

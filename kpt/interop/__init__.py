@@ -1,7 +1,17 @@
-"""Models of others: folders and names of Hugging Face, in and out."""
+"""Models of others: folders and names of Hugging Face, and presets of KerasHub, in and out."""
 
 from kpt.interop.hub import download, hub_name
 from kpt.interop.hugging_face import HuggingFaceFolder, write_hugging_face
+from kpt.interop.keras_hub import KerasHubFolder, is_preset, write_keras_hub
 from kpt.interop.published_tokenizer import PublishedTokenizer
 
-__all__ = ["HuggingFaceFolder", "PublishedTokenizer", "download", "hub_name", "write_hugging_face"]
+__all__ = [
+    "HuggingFaceFolder",
+    "KerasHubFolder",
+    "PublishedTokenizer",
+    "download",
+    "hub_name",
+    "is_preset",
+    "write_hugging_face",
+    "write_keras_hub",
+]

@@ -63,7 +63,9 @@ class PublishedTokenizer:
         try:
             self._content = path.read_bytes()
             self._backend = Backend.from_buffer(self._content)
-        except Exception as error:  # `tokenizers` raises plain exceptions
+        except BaseException as error:  # `tokenizers` raises plain exceptions, and panics, which are no `Exception`
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
             raise InputError(f"{path} is not readable ({' '.join(str(error).split())[:200]}); copy it again") from error
         self._backend.encode_special_tokens = True
         self._backend.no_padding()

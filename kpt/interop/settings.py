@@ -11,7 +11,7 @@ from kpt.errors import InputError
 from kpt.interop.families import FAMILIES
 from kpt.interop.family import REQUIRED, Family, Task
 
-__all__ = ["arguments_of", "config_of", "family_for", "family_of"]
+__all__ = ["arguments_of", "config_of", "differences", "family_for", "family_of"]
 
 #: Their names of activations, the first one is what is written.
 ACTIVATIONS: dict[str, tuple[str, ...]] = {
@@ -139,11 +139,11 @@ def family_for(
             if task.pooler is not None:
                 own = {"pooler": True, "pooler_activation": task.pooler}
                 family = replace(family, fixed={**family.fixed, **own})
-        differences = _differences(family, wanted)
-        if not differences:
+        others = differences(family, wanted)
+        if not others:
             return FAMILIES[family.model_type]
-        if nearest is None or len(differences) < nearest[0]:
-            nearest = len(differences), f"the nearest is {family.title}, but {'; '.join(differences)}"
+        if nearest is None or len(others) < nearest[0]:
+            nearest = len(others), f"the nearest is {family.title}, but {'; '.join(others)}"
     if nearest is None:
         raise InputError(
             "no architecture of Hugging Face's has this model's head; fine-tune with --pooling pooled or first, "
@@ -155,8 +155,13 @@ def family_for(
     )
 
 
-def _differences(family: Family, arguments: Mapping[str, Any]) -> list[str]:
-    """What a backbone has that a family has not."""
+def differences(family: Family, arguments: Mapping[str, Any]) -> list[str]:
+    """Return what a backbone has that a family has not.
+
+    Args:
+        family: Of others.
+        arguments: Of the backbone.
+    """
     # Scaled token embeddings may be written scaled where the output can have a matrix of its own.
     free = TRAINING_ONLY | (set() if arguments.get("pooler", True) else {"pooler_activation"})
     free |= {"scale_embedding"} if "tied" in family.settings else set()

@@ -8,7 +8,7 @@ from typing import Any
 
 from kpt.errors import InputError
 from kpt.interop.family import Family, Task
-from kpt.interop.tensors import FolderTensors
+from kpt.interop.tensors import Tensors
 
 __all__ = ["check_sizes", "head_outputs"]
 
@@ -16,7 +16,7 @@ __all__ = ["check_sizes", "head_outputs"]
 MOST_REPEATS = 1024
 
 
-def check_sizes(family: Family, arguments: Mapping[str, Any], tensors: FolderTensors) -> None:
+def check_sizes(family: Family, arguments: Mapping[str, Any], tensors: Tensors) -> None:
     """Make sure that a config.json asks for no larger model than the files hold.
 
     Args:
@@ -62,7 +62,7 @@ def _expected(family: Family, arguments: Mapping[str, Any]) -> Iterator[tuple[st
             yield f"{family.prefix}{family.tensors[part][0].format(i=block)}.weight", sizes
 
 
-def head_outputs(task: Task, tensors: FolderTensors) -> int:
+def head_outputs(task: Task, tensors: Tensors) -> int:
     """Return the number of outputs of a task's head, by its tensor.
 
     Raises:

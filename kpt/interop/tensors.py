@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import mmap
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from kpt.errors import InputError
 
-__all__ = ["WEIGHTS_FILE", "FolderTensors"]
+__all__ = ["WEIGHTS_FILE", "FolderTensors", "Tensors"]
 
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -25,7 +26,24 @@ FLOATS: dict[str, Any] = {"F64": np.float64, "F32": np.float32, "F16": np.float1
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
-class FolderTensors(Mapping[str, np.ndarray]):
+class Tensors(Mapping[str, np.ndarray]):
+    """The tensors of a checkpoint by name, each read when it is asked for.
+
+    Attributes:
+        folder: The checkpoint's.
+    """
+
+    folder: Path
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a tensor that is there, without reading it."""
+        raise NotImplementedError
+
+    def drop_pages(self) -> None:
+        """Let the system take back the memory of what was read; it is read again where it is asked for again."""
+
+
+class FolderTensors(Tensors):
     """The tensors by name: views of the files, which the system reads page by page.
 
     They come from `model.safetensors`, or from the shards that `model.safetensors.index.json` names.
@@ -102,7 +120,7 @@ def _files(folder: Path) -> dict[Path, list[str] | None]:
     for file in files:
         if Path(file).name != file or "\\" in file or not file.endswith(".safetensors"):
             raise InputError(f"{index} names {file!r}, which is no safetensors file beside it; do not use this folder")
-        if not (folder / file).is_file():
+        if not os.path.isfile(folder / file):  # `Path.is_file` raises where a name is too long
             raise InputError(f"{folder / file} is missing, which {INDEX_FILE} names; copy the checkpoint again")
     return {folder / file: [name for name, place in places.items() if place == file] for file in files}
 

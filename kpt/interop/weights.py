@@ -13,7 +13,7 @@ from kpt.errors import InputError
 from kpt.interop.assignment import assign_joined
 from kpt.interop.family import Family, Task
 from kpt.interop.tasks import head_tensors
-from kpt.interop.tensors import FolderTensors
+from kpt.interop.tensors import Tensors
 
 __all__ = ["Names", "heads_of", "named_weights", "read_weights", "tensors_of", "unused_tensors"]
 
@@ -100,7 +100,7 @@ def heads_of(family: Family, tensors: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def read_weights(model: Any, family: Family, tensors: FolderTensors, task: Task | None = None) -> set[str]:
+def read_weights(model: Any, family: Family, tensors: Tensors, task: Task | None = None) -> set[str]:
     """Give a model the weights of a checkpoint, one by one.
 
     Args:
@@ -136,7 +136,7 @@ def read_weights(model: Any, family: Family, tensors: FolderTensors, task: Task 
     return used
 
 
-def _find(tensors: FolderTensors, name: str, family: Family) -> str:
+def _find(tensors: Tensors, name: str, family: Family) -> str:
     """The name that a checkpoint has a tensor under: with the backbone's prefix or without, as it is or as it was."""
     stem, _, end = name.rpartition(".")
     for candidate in (name, f"{stem}.{OLDER[end]}"):
@@ -146,7 +146,7 @@ def _find(tensors: FolderTensors, name: str, family: Family) -> str:
     raise InputError(f"{tensors.folder} has no tensor {name!r}, which its config.json asks for; copy it again")
 
 
-def _add_segment(values: list[Any], family: Family, tensors: FolderTensors) -> set[str]:
+def _add_segment(values: list[Any], family: Family, tensors: Tensors) -> set[str]:
     """Leave out the rows of positions before the first, and add the vector of the only segment to the others."""
     values[0] = values[0][family.position_offset :].astype("float32")
     name = _find(tensors, family.prefix + SEGMENT, family)

@@ -13,7 +13,7 @@ from kpt.text.byte_pair_bytes import BYTE_CHARACTERS
 from kpt.text.folder_files import REMEDY, added_tokens, declared_tokens, ids_in_order, read_json, token_config
 from kpt.text.vocabulary import Vocabulary
 
-__all__ = ["END_OF_TEXT", "read_folder", "write_folder"]
+__all__ = ["END_OF_TEXT", "read_folder", "read_merges", "write_folder"]
 
 #: GPT-2's special token, which ends a text.
 END_OF_TEXT = "<|endoftext|>"
@@ -84,7 +84,7 @@ def read_folder(folder: str | os.PathLike[str]) -> tuple[Vocabulary, Merges]:
         tokens, merges, added = _read_tokenizer_json(source)
     elif (source := path / "vocab.json").exists():
         tokens, _ = ids_in_order(read_json(source), (), source)
-        merges, added = _read_merges(path / "merges.txt"), []
+        merges, added = read_merges(path / "merges.txt"), []
     else:
         raise InputError(f"the folder {path} has neither tokenizer.json nor vocab.json; {REMEDY}")
     known = set(tokens)
@@ -166,7 +166,12 @@ def _read_tokenizer_json(path: Path) -> tuple[list[str], Merges, list[str]]:
     return tokens, [_pair(pair, f"{path}, merge {number}") for number, pair in enumerate(pairs, 1)], list(added)
 
 
-def _read_merges(path: Path) -> Merges:
+def read_merges(path: Path) -> Merges:
+    """Read merges.txt.
+
+    Raises:
+        InputError: it is not readable, or a line is not two pieces.
+    """
     try:
         lines = path.read_bytes().decode("utf-8").replace("\r\n", "\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:

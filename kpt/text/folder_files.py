@@ -45,7 +45,10 @@ def declared_tokens(folder: Path) -> tuple[dict[str, str], list[str]]:
         for name, value in values.items():
             if name.endswith("_token") and value is not None and not isinstance(value, bool):
                 named[name] = _token_text(value, path)
-        others += [_token_text(value, path) for value in values.get("additional_special_tokens") or ()]
+        more = values.get("additional_special_tokens") or []
+        if not isinstance(more, list):
+            raise InputError(f"{path}: additional_special_tokens is {str(more)[:80]!r} and no list; {REMEDY}")
+        others += [_token_text(value, path) for value in more]
     return named, others
 
 

@@ -65,11 +65,11 @@ def read_folder(folder: str | os.PathLike[str]) -> tuple[Vocabulary, dict[str, b
     if json_path.exists():
         tokens, options, added = _read_tokenizer_json(json_path)
         others += added
-        if text_path.exists() and (lines := _read_vocabulary_text(text_path)) != tokens[: len(lines)]:
+        if text_path.exists() and (lines := read_vocabulary_text(text_path)) != tokens[: len(lines)]:
             raise InputError(f"{text_path} and {json_path} list different pieces; remove the one that is not right")
     elif text_path.exists():
         config = read_json(config_path) if config_path.exists() else {}
-        tokens, options = _read_vocabulary_text(text_path), _options(config, config_path)
+        tokens, options = read_vocabulary_text(text_path), _options(config, config_path)
     else:
         raise InputError(f"the folder {path} has neither tokenizer.json nor vocab.txt; {REMEDY}")
     source = json_path if json_path.exists() else text_path
@@ -119,7 +119,12 @@ def _tokenizer_json(
     }
 
 
-def _read_vocabulary_text(path: Path) -> list[str]:
+def read_vocabulary_text(path: Path) -> list[str]:
+    """Read vocab.txt: a piece a line.
+
+    Raises:
+        InputError: it is not readable or empty, or a line is.
+    """
     try:
         text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:

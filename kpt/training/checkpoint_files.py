@@ -54,7 +54,7 @@ def check_files(folder: Path) -> None:
         return
     try:
         entries = {name: (entry["bytes"], entry["sha256"]) for name, entry in json.loads(path.read_bytes()).items()}
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise damaged(path, str(error)) from error
     for name in (MODEL, STATE):
         if name not in entries:
@@ -80,7 +80,7 @@ def read_state(folder: Path) -> dict[str, Any]:
         return {}
     try:
         return dict(json.loads(path.read_bytes()))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise damaged(path, str(error)) from error
 
 

@@ -120,7 +120,7 @@ class RunFolder:
         path = self.path / "config.json"
         try:
             return dict(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise InputError(f"{path} cannot be read ({error}); start the run anew") from error
 
     @property
@@ -262,6 +262,8 @@ class RunFolder:
             model = keras.saving.load_model(path, compile=compile, safe_mode=True)
         except _UNREADABLE as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            if "Lambda" in str(error) or "Lambda" in str(error.__context__):
+                reason = "it has a Lambda layer, whose code kpt does not run"
             raise damaged(path, reason) from error
         state = self.state(step)
         if "random" in state:

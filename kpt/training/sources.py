@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kpt.errors import InputError
-from kpt.interop import HuggingFaceFolder, download, hub_name
+from kpt.interop import HuggingFaceFolder, KerasHubFolder, download, hub_name, is_preset
 from kpt.tasks import TaskModel
 from kpt.text import Tokenizer
+from kpt.text.folder_files import read_json
 from kpt.training.run_folder import RunFolder
 
 __all__ = ["Loaded", "load", "open_source"]
@@ -22,11 +23,11 @@ class Loaded(NamedTuple):
     tokenizer: Tokenizer
 
 
-def open_source(source: str | os.PathLike[str]) -> RunFolder | HuggingFaceFolder:
-    """Return the folder that a source names; both kinds have `path`, `config`, `step`, `tokenizer` and `load`.
+def open_source(source: str | os.PathLike[str]) -> RunFolder | HuggingFaceFolder | KerasHubFolder:
+    """Return the folder that a source names; all kinds have `path`, `config`, `step`, `tokenizer` and `load`.
 
     Args:
-        source: A run folder, a Hugging Face folder, or `hf://OWNER/MODEL`, which is fetched.
+        source: A run folder, a Hugging Face folder, a KerasHub preset's, or `hf://OWNER/MODEL`, which is fetched.
 
     Raises:
         InputError: It is none of these, or cannot be fetched.
@@ -43,7 +44,7 @@ def open_source(source: str | os.PathLike[str]) -> RunFolder | HuggingFaceFolder
         return RunFolder(path)
     except InputError:
         # A run says so in its config.json, so what does not is somebody else's.
-        return HuggingFaceFolder(path)
+        return KerasHubFolder(path) if is_preset(read_json(path / "config.json")) else HuggingFaceFolder(path)
 
 
 def load(source: str | os.PathLike[str]) -> Loaded:
@@ -57,7 +58,8 @@ def load(source: str | os.PathLike[str]) -> Loaded:
 
     Args:
         source: A run folder, a Hugging Face folder (BERT, RoBERTa, DistilBERT, ALBERT, ELECTRA, GPT-2, Llama, Qwen2,
-            Arcee; safetensors alone), or `hf://OWNER/MODEL`, for which huggingface_hub must be installed.
+            Arcee; safetensors alone), the folder of a KerasHub preset (BERT, GPT-2), or `hf://OWNER/MODEL`, for which
+            huggingface_hub must be installed.
 
     Raises:
         InputError: It is none of these, is damaged, or computes what kpt's backbones do not.

@@ -114,4 +114,4 @@ def test_word_vectors_have_no_hugging_face_form(tmp_path: Path, capfd: pytest.Ca
     tokenizer = WordTokenizer.train(["cat dog car"], minimum_frequency=1)
     run = kpt.training.RunFolder.create(tmp_path / "run", tokenizer, {"kind": "word2vec"})
     assert main(["export", "--from", str(run.path), "--format", "huggingface", "--to", str(tmp_path / "out")]) == 2
-    assert "has word vectors, for which Hugging Face has no model" in capfd.readouterr().err
+    assert "has word vectors, for which --format huggingface has no model" in capfd.readouterr().err
