@@ -43,6 +43,7 @@ BELOW: dict[str, set[str]] = {
         "evaluation",
     },
     "evaluation": {"text", "vectors", "layers", "data", "models", "objectives", "tasks", "generation", "interop"},
+    "serving": set(),
     "export": {"text", "vectors", "layers", "data", "models", "objectives", "tasks", "generation", "interop"},
     "cli": {
         "text",
@@ -57,6 +58,7 @@ BELOW: dict[str, set[str]] = {
         "training",
         "evaluation",
         "export",
+        "serving",
     },
 }
 ROOT_MODULES = {"__init__", "errors", "files", "lazy"}
@@ -64,7 +66,7 @@ ROOT_MODULES = {"__init__", "errors", "files", "lazy"}
 # The only places whose job needs TensorFlow; the last one is a script that runs without kpt.
 TENSORFLOW_PLACES = re.compile(
     r"text/\w+_graph\.py|distribution/(devices|keras_repairs|replica_batches|replicas|strategies)\.py"
-    r"|objectives/table_rows\.py|generation/compiled\.py|export/|cli/demo_query\.py"
+    r"|objectives/table_rows\.py|generation/compiled\.py|export/|serving/|cli/demo_query\.py"
 )
 BACKENDS = ("tensorflow", "tensorflow_text", "torch", "jax", "keras", "keras_hub", "keras_nlp")
 

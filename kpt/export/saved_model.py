@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import kpt
 from kpt.data import sequence_marks
 from kpt.errors import InputError
-from kpt.export.versions import version_folder
-from kpt.files import atomic_folder, check_writable_folder, write_json
+from kpt.export.versions import check_installed, version_folder
+from kpt.files import atomic_folder, check_writable_folder
 from kpt.text import BytePairTokenizer, CharacterTokenizer
 
 if TYPE_CHECKING:
@@ -86,7 +84,7 @@ def saved_model(
         version: number of the version; by default 1 more than the highest.
 
     Returns:
-        The path of the version's folder. `assets.extra/kpt.json` in it says what was exported.
+        The path of the version's folder. `kpt.export.serving_files` tells what else is in it.
 
     Raises:
         InputError: the tokenizer is not the model's, the length is over the model's, a number is not positive, the
@@ -118,9 +116,7 @@ def saved_model(
             f"the tokenizer has {tokenizer.vocabulary.size} pieces and the model {vocabulary_size}; "
             "give the tokenizer that the model was trained with"
         )
-    for module in ("tensorflow", *(() if isinstance(tokenizer, WITHOUT_TEXT) else ("tensorflow_text",))):
-        if find_spec(module) is None:
-            raise InputError(f"a SavedModel is written by TensorFlow, and {module} is not installed; install it")
+    check_installed("tensorflow", *(() if isinstance(tokenizer, WITHOUT_TEXT) else ("tensorflow_text",)))
     target = version_folder(folder, version)
 
     import keras
@@ -132,6 +128,8 @@ def saved_model(
         return export_in_process(pretrainer, tokenizer, target, length, top_k)
 
     import tensorflow as tf
+
+    from kpt.export.serving_files import write_serving_files
 
     served: Any
     if causal:
@@ -154,18 +152,15 @@ def saved_model(
         tf.saved_model.save(served, os.fspath(temporary), signatures=served.functions)
         if isinstance(pretrainer, TaskModel):
             set_method_names(temporary, served.methods)
-        (temporary / "assets.extra").mkdir()
-        write_json(
-            temporary / "assets.extra" / "kpt.json",
-            {
-                "kpt": kpt.__version__,
-                "signatures": list(served.functions),
-                "vocabulary_size": vocabulary_size,
-                "width": backbone.width,
-                "length": length,
-                **notes,
-                "tokenizer": {"fingerprint": tokenizer.fingerprint, **tokenizer.options},
-            },
+        notes = {
+            "vocabulary_size": vocabulary_size,
+            "width": backbone.width,
+            "length": length,
+            **notes,
+            "tokenizer": {"fingerprint": tokenizer.fingerprint, **tokenizer.options},
+        }
+        write_serving_files(
+            temporary, target.absolute().parent.name, served.functions, notes, {"mask": notes.get("mask")}
         )
     return target
 

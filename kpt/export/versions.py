@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 from kpt.errors import InputError
 
-__all__ = ["next_version", "version_folder"]
+__all__ = ["check_installed", "next_version", "version_folder"]
+
+#: What installs a module whose package has another name.
+PACKAGES = {"tensorflow_serving": "tensorflow-serving-api", "tensorflow_text": "tensorflow-text"}
 
 
 def next_version(folder: str | os.PathLike[str]) -> int:
@@ -43,3 +47,15 @@ def version_folder(folder: str | os.PathLike[str], version: int | None = None) -
     if path.exists():
         raise InputError(f"{path} exists already, and a served version must not change; give another version")
     return path
+
+
+def check_installed(*modules: str) -> None:
+    """Check that what writes a SavedModel is there: some modules, and the messages of TensorFlow Serving.
+
+    Raises:
+        InputError: one of them is not installed.
+    """
+    for module in (*modules, "tensorflow_serving"):
+        if find_spec(module) is None:
+            package = PACKAGES.get(module, module)
+            raise InputError(f"a SavedModel is written by TensorFlow, and {module} is not installed; install {package}")

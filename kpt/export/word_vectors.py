@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
-import kpt
 from kpt.errors import InputError
-from kpt.export.versions import version_folder
-from kpt.files import atomic_folder, write_json
+from kpt.export.versions import check_installed, version_folder
+from kpt.files import atomic_folder
 from kpt.vectors import WordVectors
 
 __all__ = ["export_word_vectors"]
@@ -50,12 +48,12 @@ def export_word_vectors(vectors: WordVectors, folder: str | os.PathLike[str], ve
         PosixPath('saved_models/words/1')
     """
     content = words_file(vectors)
-    if find_spec("tensorflow") is None:
-        raise InputError("a SavedModel is written by TensorFlow, and tensorflow is not installed; install it")
+    check_installed("tensorflow")
     target = version_folder(folder, version)
 
     import tensorflow as tf
 
+    from kpt.export.serving_files import write_serving_files
     from kpt.export.word_signatures import ServedWords
 
     with atomic_folder(target) as temporary:
@@ -64,16 +62,9 @@ def export_word_vectors(vectors: WordVectors, folder: str | os.PathLike[str], ve
         served = ServedWords(source, vectors.vectors)
         tf.saved_model.save(served, os.fspath(temporary), signatures=served.functions)
         source.unlink()
-        (temporary / "assets.extra").mkdir()
-        write_json(
-            temporary / "assets.extra" / "kpt.json",
-            {
-                "kpt": kpt.__version__,
-                "signatures": list(served.functions),
-                "words": len(vectors),
-                "dimensions": vectors.dimensions,
-            },
-        )
+        notes = {"words": len(vectors), "dimensions": vectors.dimensions}
+        words = {"words": [*vectors.words[:7], "a word that is not there"]}
+        write_serving_files(temporary, target.absolute().parent.name, served.functions, notes, words)
     return target
 
 

@@ -162,9 +162,11 @@ def test_wrong_arguments_are_refused_before_anything_is_written(
         kpt.export.saved_model(other, tokenizer, folder)
     real = importlib.util.find_spec
     monkeypatch.setitem(
-        kpt.export.saved_model.__globals__, "find_spec", lambda name: None if name == "tensorflow_text" else real(name)
+        kpt.export.versions.check_installed.__globals__,
+        "find_spec",
+        lambda name: None if name == "tensorflow_text" else real(name),
     )
-    refused("tensorflow_text is not installed; install it")
+    refused("tensorflow_text is not installed; install tensorflow-text")
     assert not folder.exists()
 
 
