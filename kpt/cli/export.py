@@ -28,7 +28,7 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         "KerasHub.",
         epilog="Example: kpt export --from run --to saved_models/bert",
     )
-    add_source_argument(parser)
+    add_source_argument(parser, required=False)
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help=f"(default: {FORMATS[0]})")
     parser.add_argument(
         "--to",
@@ -44,16 +44,44 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         help="tokens at most (default: as trained; for a model that generates, all of its positions)",
     )
     parser.add_argument("--top-k", type=positive_integer, default=5, metavar="N", help="guesses a mask (default: 5)")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="load the SavedModel in a process with tensorflow and tensorflow_text alone, compare its answers with the "
+        "model's and measure its latency; without --from, that of the newest version in DIR",
+    )
     parser.set_defaults(run=run)
     return parser
 
 
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Load and export."""
+    if arguments.check and arguments.format != "saved_model":
+        raise InputError(f"--check is for a SavedModel, not for {arguments.format}; leave it out")
+    if arguments.source is None:
+        if not arguments.check:
+            raise InputError("no model is given; name one with --from, or an export with --to and --check")
+        return checked(arguments.to)
     begin = time.perf_counter()
     export = saved_model if arguments.format == "saved_model" else folder_of_others
     path, step = export(arguments)
-    return {arguments.format: str(path), "step": step, "seconds": round(time.perf_counter() - begin, 2)}
+    results = {arguments.format: str(path), "step": step, "seconds": round(time.perf_counter() - begin, 2)}
+    return results | (checked(path) if arguments.check else {})
+
+
+def checked(folder: Path) -> dict[str, Any]:
+    """Check an export; returns what was found, by its names in the verb's results."""
+    load_backend("tensorflow")
+    from kpt.export import check_saved_model
+
+    found = check_saved_model(folder)
+    return {
+        "checked": str(found.folder),
+        "loaded_seconds": found.seconds,
+        "requests": found.requests,
+        "largest_difference": found.largest_difference,
+        "latency_ms": found.latency_ms,
+    }
 
 
 def saved_model(arguments: argparse.Namespace) -> tuple[Path, int]:

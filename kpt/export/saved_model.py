@@ -156,6 +156,7 @@ def saved_model(
             "vocabulary_size": vocabulary_size,
             "width": backbone.width,
             "length": length,
+            "compute_dtype": backbone.compute_dtype,
             **notes,
             "tokenizer": {"fingerprint": tokenizer.fingerprint, **tokenizer.options},
         }

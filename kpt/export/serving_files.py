@@ -14,6 +14,7 @@ Source: TensorFlow Serving, "SavedModel Warmup" and "Batching Configuration".
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def write_serving_files(
     extra = folder / "assets.extra"
     extra.mkdir()
     write_json(extra / "kpt.json", {"kpt": kpt.__version__, "signatures": list(functions), **notes})
-    with tf.io.TFRecordWriter(str(extra / WARM_UP)) as writer:
+    with tf.io.TFRecordWriter(str(extra / WARM_UP)) as writer, _without_graph_optimizers():
         for signature, function in functions.items():
             for log in prediction_logs(name, signature, function, samples):
                 writer.write(log.SerializeToString())
@@ -110,6 +111,17 @@ def prediction_logs(name: str, signature: str, function: Any, samples: Mapping[s
         for key, value in outputs.items():
             response.outputs[key].CopyFrom(tf.make_tensor_proto(value))
         yield log
+
+
+@contextmanager
+def _without_graph_optimizers() -> Iterator[None]:
+    """They take most of a second for each function, which answers two requests here."""
+    before = tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": before})
 
 
 def sample_inputs(signature: str, names: list[str], rows: int, samples: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kpt.errors import InputError
 
-__all__ = ["check_installed", "next_version", "version_folder"]
+__all__ = ["check_installed", "next_version", "version_folder", "versions_of"]
 
 #: What installs a module whose package has another name.
 PACKAGES = {"tensorflow_serving": "tensorflow-serving-api", "tensorflow_text": "tensorflow-text"}
@@ -24,9 +24,19 @@ def next_version(folder: str | os.PathLike[str]) -> int:
         >>> next_version("no such folder")
         1
     """
+    return max(versions_of(folder), default=0) + 1
+
+
+def versions_of(folder: str | os.PathLike[str]) -> list[int]:
+    """Return the versions in a model's folder, the highest last.
+
+    Example:
+        >>> versions_of("no such folder")
+        []
+    """
     path = Path(folder)
     names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
-    return max((int(name) for name in names if re.fullmatch("[0-9]+", name)), default=0) + 1
+    return sorted(int(name) for name in names if re.fullmatch("[0-9]+", name))
 
 
 def version_folder(folder: str | os.PathLike[str], version: int | None = None) -> Path:

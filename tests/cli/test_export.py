@@ -115,3 +115,33 @@ def test_word_vectors_have_no_hugging_face_form(tmp_path: Path, capfd: pytest.Ca
     run = kpt.training.RunFolder.create(tmp_path / "run", tokenizer, {"kind": "word2vec"})
     assert main(["export", "--from", str(run.path), "--format", "huggingface", "--to", str(tmp_path / "out")]) == 2
     assert "has word vectors, for which --format huggingface has no model" in capfd.readouterr().err
+
+
+def test_an_export_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    folders = []
+
+    def check(folder: Path) -> Any:
+        folders.append(folder)
+        return kpt.export.Checked(folder, 0.5, ["nearest"], 4, 1e-6, {"nearest": {"batch 1": {"p50": 1.0, "p99": 2.0}}})
+
+    monkeypatch.setattr(kpt.export, "check_saved_model", check)
+    tokenizer = WordTokenizer.train(["cat dog car"], minimum_frequency=1)
+    run = kpt.training.RunFolder.create(tmp_path / "run", tokenizer, {"kind": "word2vec"})
+    WordVectors(["cat", "dog", "car"], [[1, 0], [0.9, 0.1], [0, 1]]).save(run.path / "vectors.safetensors")
+    target = tmp_path / "words"
+    words = ["export", "--to", str(target), "--check", "--json"]
+    assert main([*words, "--from", str(run.path)]) == 0
+    both = json.loads(capfd.readouterr().out)
+    assert main(words) == 0
+    checked = json.loads(capfd.readouterr().out)
+    assert folders == [target / "1", target]
+    assert both["saved_model"] == both["checked"] == str(target / "1")
+    assert (checked["requests"], checked["latency_ms"]) == (4, {"nearest": {"batch 1": {"p50": 1.0, "p99": 2.0}}})
+
+    assert main(["export", "--to", str(target)]) == 2
+    assert "no model is given; name one with --from" in capfd.readouterr().err
+    assert main([*words, "--from", str(run.path), "--format", "huggingface"]) == 2
+    assert "--check is for a SavedModel, not for huggingface" in capfd.readouterr().err

@@ -109,6 +109,7 @@ def test_a_note_beside_the_model_says_what_it_is(exported: Path, tokenizer: Any)
         "vocabulary_size": 60,
         "width": 16,
         "length": LENGTH,
+        "compute_dtype": "float32",
         "top_k": 3,
         "mask": "[MASK]",
         "tokenizer": {"fingerprint": tokenizer.fingerprint, "lowercase": True, "strip_accents": True},
