@@ -45,6 +45,7 @@ bench: .venv/bench.stamp
 	$(BIN)/python -m benchmarks.checkpoints
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.devices
+	$(BIN)/python -m benchmarks.serving
 
 clean:
 	rm -rf .venv demo

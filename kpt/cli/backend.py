@@ -17,7 +17,7 @@ from kpt.errors import InputError
 if TYPE_CHECKING:
     from kpt.distribution import Devices
 
-__all__ = ["load_backend", "load_devices"]
+__all__ = ["load_backend", "load_devices", "load_quietly"]
 
 # What installs each backend.
 BACKENDS = {"tensorflow": "tensorflow", "jax": "'kpt[jax]'", "torch": "'kpt[torch]'"}
@@ -47,14 +47,24 @@ def load_backend(name: str | None = None, first: Callable[[], Any] = lambda: Non
             raise InputError(f"there is no backend {chosen!r}; set --backend or KERAS_BACKEND to {', '.join(BACKENDS)}")
         if find_spec(chosen) is None:
             raise InputError(f"the backend {chosen} is not installed; run: pip install {BACKENDS[chosen]}")
+    backend: str = load_quietly(lambda: _load_keras(first))
+    return backend
+
+
+def load_quietly(load: Callable[[], Any]) -> Any:
+    """Return what a function returns that imports a backend; what is no informational note is still printed."""
     for variable, value in {"TF_CPP_MIN_LOG_LEVEL": "2", "GRPC_VERBOSITY": "ERROR", "MPLBACKEND": "agg"}.items():
         os.environ.setdefault(variable, value)
     with _without_notes():
-        import keras
+        return load()
 
-        first()
-        keras.ops.zeros(())  # looks for devices
-        keras.utils.set_random_seed(0)  # loads TensorFlow, where it is installed, as `fit` does on every backend
+
+def _load_keras(first: Callable[[], Any]) -> str:
+    import keras
+
+    first()
+    keras.ops.zeros(())  # looks for devices
+    keras.utils.set_random_seed(0)  # loads TensorFlow, where it is installed, as `fit` does on every backend
     return str(keras.backend.backend())
 
 

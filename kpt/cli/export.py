@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from kpt.cli.arguments import add_source_argument, positive_integer
-from kpt.cli.backend import load_backend
+from kpt.cli.backend import load_backend, load_quietly
 from kpt.cli.output import Output
 from kpt.errors import InputError
 
@@ -71,10 +72,8 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
 
 def checked(folder: Path) -> dict[str, Any]:
     """Check an export; returns what was found, by its names in the verb's results."""
-    load_backend("tensorflow")
-    from kpt.export import check_saved_model
-
-    found = check_saved_model(folder)
+    check = load_quietly(lambda: import_module("kpt.export")).check_saved_model
+    found = check(folder)
     return {
         "checked": str(found.folder),
         "loaded_seconds": found.seconds,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from kpt.cli.arguments import positive_integer, positive_number, whole_number
-from kpt.cli.backend import load_backend
+from kpt.cli.backend import load_quietly
 from kpt.cli.output import Output
 from kpt.errors import InputError
 
@@ -66,13 +67,11 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     for module in ("tensorflow", "tensorflow_serving", "grpc", "uvicorn"):
         if find_spec(module) is None:
             raise InputError(f"kpt serve needs {module}, which is not installed; run: pip install 'kpt[serving]'")
-    load_backend("tensorflow")
-    from kpt.serving.server import ModelServer, is_loopback
-
+    serving = load_quietly(_load_server)
     asked = threading.Event()
     before = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        server = ModelServer(
+        server = serving.ModelServer(
             arguments.folder,
             host=arguments.host,
             port=arguments.port,
@@ -85,7 +84,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         )
         output.line(f"loading {', '.join(server.models)}")
         with server:
-            if not is_loopback(arguments.host):
+            if not serving.is_loopback(arguments.host):
                 output.line(f"others on the network reach {arguments.host}, and nothing asks them who they are")
             output.line(f"REST on http://{arguments.host}:{server.rest_port}/v1/models, gRPC on port {server.port}")
             output.line("a development server: TensorFlow Serving is for production; Ctrl-C ends it")
@@ -95,3 +94,10 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _load_server() -> Any:
+    """TensorFlow, but not Keras."""
+    serving = import_module("kpt.serving.server")
+    serving.find_devices()
+    return serving

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import tensorflow as tf
 import uvicorn
 
 from kpt.errors import InputError
@@ -153,6 +154,11 @@ def load_warm(folder: Path) -> Servable:
         servable.close()
         raise
     return servable
+
+
+def find_devices() -> None:
+    """Have TensorFlow look for devices now; what it has to say of them goes to standard error."""
+    tf.constant(0)
 
 
 def is_loopback(host: str) -> bool:
