@@ -84,7 +84,7 @@ class ModelServer:
         self._stopping = threading.Event()
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="rest")
         answers = Answers(self.models)
-        self._socket = _listening(host, rest_port, "--rest-port")
+        self._socket = _bound(host, rest_port, "--rest-port")
         self.rest_port = int(self._socket.getsockname()[1])
         limit = [("grpc.max_receive_message_length", maximum_bytes), ("grpc.max_send_message_length", -1)]
         self._grpc = grpc.server(
@@ -113,6 +113,7 @@ class ModelServer:
         for name, model in self.models.items():
             if not model.states():
                 self._say(f"{name}: no version in {model.settings.folder} yet; one is served as soon as it is there")
+        self._socket.listen()  # who connects from now on is answered, also before the thread has begun
         self._grpc.start()
         for thread in self._threads:
             thread.start()
@@ -173,8 +174,8 @@ def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _listening(host: str, port: int, option: str) -> socket.socket:
-    """A socket that listens, so that a taken port is told before models are loaded."""
+def _bound(host: str, port: int, option: str) -> socket.socket:
+    """A socket with its port, so that a taken one is told before models are loaded."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -30,9 +30,11 @@ def test_it_serves_until_it_is_asked_to_end(
     asked: list[str] = []
 
     def ask(address: str) -> None:
-        with urllib.request.urlopen(f"{address}/small", timeout=60) as response:
-            asked.append(json.load(response)["model_version_status"][0]["state"])
-        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            with urllib.request.urlopen(f"{address}/small", timeout=60) as response:
+                asked.append(json.load(response)["model_version_status"][0]["state"])
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def line(self: Output, text: str) -> None:
         lines.append(text)
