@@ -114,11 +114,18 @@ def add_source_argument(parser: argparse.ArgumentParser, more: str = "", *, requ
     )
 
 
-def add_out_argument(parser: argparse.ArgumentParser, what: str, default: str | None = None) -> None:
-    """Add `--out` and `--overwrite`."""
+def add_out_argument(
+    parser: argparse.ArgumentParser, what: str, default: str | None = None, *, required: bool = True
+) -> None:
+    """Add `--out` and `--overwrite`; `required` where there is no default."""
     note = f" (default: {default})" if default else ""
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", required=default is None, default=default, help=f"folder for {what}{note}"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        required=required and default is None,
+        default=default,
+        help=f"folder for {what}{note}",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace what an earlier call left in that folder")
 

@@ -10,8 +10,6 @@ from typing import Any
 from kpt.cli import pretrain_word2vec
 from kpt.cli.arguments import (
     add_device_arguments,
-    add_out_argument,
-    check_out,
     positive_integer,
     positive_number,
     proportion,
@@ -19,6 +17,7 @@ from kpt.cli.arguments import (
 )
 from kpt.cli.backend import load_devices
 from kpt.cli.output import Output
+from kpt.cli.run_arguments import add_run_arguments, folder_of
 
 __all__ = ["add_parser", "run_bert", "run_gpt"]
 
@@ -32,6 +31,8 @@ SETTINGS = (
     "learning_rate",
     "warmup_steps",
     "precision",
+    "accumulate",
+    "remat",
     "held_out",
     "evaluations",
     "checkpoint_every",
@@ -80,8 +81,7 @@ def add_parser(verbs: Any) -> Sequence[argparse.ArgumentParser]:
 def add_sequence_arguments(parser: argparse.ArgumentParser, *, sizes: str, published: str) -> None:
     """Add what all models of sequences of tokens have in common."""
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="token store, see kpt prepare")
-    add_out_argument(parser, "the run")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in that folder, if it was begun")
+    add_run_arguments(parser)
     add_device_arguments(parser)
     group = parser.add_argument_group("model")
     group.add_argument("--size", default="mini", metavar="NAME", help=f"{sizes} (default: mini)")
@@ -108,6 +108,18 @@ def add_sequence_arguments(parser: argparse.ArgumentParser, *, sizes: str, publi
         help="what is computed in (default: float32)",
     )
     group.add_argument(
+        "--accumulate",
+        type=positive_integer,
+        default=1,
+        metavar="N",
+        help="batches whose gradients are averaged for one change of the weights (default: 1)",
+    )
+    group.add_argument(
+        "--remat",
+        action="store_true",
+        help="compute blocks again for their gradient instead of keeping them: less memory, a third more computing",
+    )
+    group.add_argument(
         "--held-out", type=proportion, default=0.05, metavar="X", help="share of the documents (default: 0.05)"
     )
     group.add_argument("--evaluations", type=positive_integer, default=8, metavar="N", help="on these (default: 8)")
@@ -131,34 +143,33 @@ def add_sequence_arguments(parser: argparse.ArgumentParser, *, sizes: str, publi
 def run_bert(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Train, evaluate and report."""
     devices = load_devices(arguments)
-    from kpt.training.bert import BertSettings, pretrain_bert
+    from kpt.training.bert import BertPretraining, BertSettings, pretrain_bert
 
     settings = BertSettings(**settings_of(arguments), whole_words=arguments.whole_words)
-    return pretrain_bert(
-        arguments.data, arguments.out, settings, **folder_of(arguments, devices.chief), devices=devices
-    )
+    if arguments.dry_run:
+        return costs_of(BertPretraining(settings), arguments, output, devices)
+    return pretrain_bert(arguments.data, arguments.out, settings, **folder_of(arguments, devices), devices=devices)
 
 
 def run_gpt(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Train, evaluate and report."""
     devices = load_devices(arguments)
-    from kpt.training.gpt import GptSettings, pretrain_gpt
+    from kpt.training.gpt import GptPretraining, GptSettings, pretrain_gpt
 
     settings = GptSettings(**settings_of(arguments), separate=arguments.separate)
-    return pretrain_gpt(arguments.data, arguments.out, settings, **folder_of(arguments, devices.chief), devices=devices)
+    if arguments.dry_run:
+        return costs_of(GptPretraining(settings), arguments, output, devices)
+    return pretrain_gpt(arguments.data, arguments.out, settings, **folder_of(arguments, devices), devices=devices)
+
+
+def costs_of(task: Any, arguments: argparse.Namespace, output: Output, devices: Any) -> dict[str, Any]:
+    """Return what a run would take."""
+    from kpt.training.dry_run import dry_run, readable
+
+    table = dry_run(task, arguments.data, devices)
+    return table if output.as_json else readable(table)
 
 
 def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what all settings have in common."""
     return {name: getattr(arguments, name) for name in SETTINGS}
-
-
-def folder_of(arguments: argparse.Namespace, chief: bool) -> dict[str, Any]:
-    """Return what is to be done with the run folder, which the chief of several hosts alone writes.
-
-    Raises:
-        InputError: it holds something that is not to be replaced, or cannot be written.
-    """
-    if chief and not arguments.resume:
-        check_out(arguments.out, "config.json", overwrite=arguments.overwrite, written_as="kpt-run")
-    return {"resume": arguments.resume, "overwrite": arguments.overwrite, "progress": True}

@@ -7,16 +7,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-from kpt.cli.arguments import (
-    add_device_arguments,
-    add_out_argument,
-    check_out,
-    positive_integer,
-    positive_number,
-    whole_number,
-)
+from kpt.cli.arguments import add_device_arguments, positive_integer, positive_number, whole_number
 from kpt.cli.backend import load_devices
 from kpt.cli.output import Output
+from kpt.cli.run_arguments import add_run_arguments, folder_of
 
 __all__ = ["EPILOG", "HELP", "add_arguments", "run"]
 
@@ -29,8 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="token store, see kpt tokenizer --kind words"
     )
-    add_out_argument(parser, "the run")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in that folder, if it was begun")
+    add_run_arguments(parser)
     parser.add_argument(
         "--from",
         dest="source",
@@ -95,17 +88,14 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         learning_rate=arguments.learning_rate,
         seed=arguments.seed,
     )
-    if devices.chief and not arguments.resume:
-        check_out(arguments.out, "config.json", overwrite=arguments.overwrite, written_as="kpt-run")
+    if arguments.dry_run:
+        from kpt.training.dry_run import dry_run_word2vec, readable
+
+        table = dry_run_word2vec(settings, arguments.data, devices)
+        return table if output.as_json else readable(table)
+    folder = folder_of(arguments, devices)
     return pretrain_word2vec(
-        arguments.data,
-        arguments.out,
-        settings,
-        source=arguments.source,
-        resume=arguments.resume,
-        overwrite=arguments.overwrite,
-        progress=True,
-        devices=devices,
+        arguments.data, arguments.out, settings, source=arguments.source, **folder, devices=devices
     )
 
 

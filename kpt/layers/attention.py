@@ -112,6 +112,7 @@ class SelfAttention(keras.layers.Layer):
             `cache_index`, and queries attend to the slots that `attention_mask` allows them (`visible_slots`).
         cache_index: The slot of the first input, an integer scalar. At the Python integer 0 there is nothing before
             the inputs: they attend to one another as without a cache, under the mask that then belongs to it.
+        dropout_seed: `seed` of `Dropout`, for the attention probabilities.
 
     Returns:
         `[batch, length, width]`; with a cache, also the new cache.
@@ -176,6 +177,7 @@ class SelfAttention(keras.layers.Layer):
         cache: Any = None,
         cache_index: Any = None,
         training: bool | None = None,
+        dropout_seed: Any = None,
     ) -> Any:
         length, width = ops.shape(inputs)[1], inputs.shape[-1]
         heads, shared = self.heads, self.key_value_heads
@@ -197,7 +199,7 @@ class SelfAttention(keras.layers.Layer):
                 value,
                 mask=attention_mask,
                 causal=self.causal,
-                dropout=(lambda p: self.probability_dropout(p, training=True)) if drops else None,
+                dropout=(lambda p: self.probability_dropout(p, training=True, seed=dropout_seed)) if drops else None,
             )
         outputs = self.output_projection(ops.reshape(attended, (-1, length, width)))
         return outputs if cache is None else (outputs, cache)

@@ -87,6 +87,7 @@ class Dropout(keras.layers.Layer):
     Call arguments:
         inputs: Any shape.
         training: Whether to drop.
+        seed: int32 `[2]`, from `next_seed`; by default the next one of the layer's generator.
 
     Returns:
         The same shape and dtype.
@@ -106,10 +107,19 @@ class Dropout(keras.layers.Layer):
             self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 
-    def call(self, inputs: Any, training: bool | None = False) -> Any:
+    def next_seed(self, training: bool | None) -> Any:
+        """Return the seed of the next call; None where nothing is dropped.
+
+        Where a call is computed twice, as with rematerialisation, both have to drop the same: the seed is drawn before.
+        """
+        if not training or self.rate == 0:
+            return None
+        return ops.cast(self.seed_generator.next(), "int32")
+
+    def call(self, inputs: Any, training: bool | None = False, seed: Any = None) -> Any:
         if not training or self.rate == 0:
             return inputs
-        seed = ops.cast(self.seed_generator.next(), "int32")
+        seed = self.next_seed(training) if seed is None else seed
         keep = keep_mask(tuple(ops.shape(inputs)), self.rate, seed)
         return inputs * (ops.cast(keep, inputs.dtype) * (1.0 / (1.0 - self.rate)))
 

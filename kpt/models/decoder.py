@@ -77,6 +77,7 @@ class Decoder(keras.Model):
         scale_embedding: Whether token embeddings are multiplied by the root of `width`, see `Encoder`.
         initial_deviation: Standard deviation of the initial weights, cut at twice that. GPT-2's 0.02 suits widths from
             about 768 up; narrower models learn faster from larger weights.
+        remat: See `TransformerBlock`.
 
     Raises:
         InputError: If `heads` does not divide `width`, or `key_value_heads` not `heads`, or a name is unknown.
@@ -112,6 +113,7 @@ class Decoder(keras.Model):
         tied: bool = True,
         scale_embedding: bool = False,
         initial_deviation: float = 0.02,
+        remat: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -144,6 +146,7 @@ class Decoder(keras.Model):
             "tied": tied,
             "scale_embedding": scale_embedding,
             "initial_deviation": initial_deviation,
+            "remat": remat,
         }
         # What heads, objectives, generation and checks of a run ask a backbone for.
         self.vocabulary_size, self.width, self.heads = vocabulary_size, width, heads
@@ -161,7 +164,8 @@ class Decoder(keras.Model):
         self.embedding_dropout = Dropout(dropout, dtype=policy, name="embedding_dropout")
         shared = ("heads", "feed_forward_width", "key_value_heads", "normalization", "activation", "gated", "epsilon")
         options = {
-            name: self.arguments[name] for name in (*shared, "dropout", "attention_dropout", "use_bias", "qkv_bias")
+            name: self.arguments[name]
+            for name in (*shared, "dropout", "attention_dropout", "use_bias", "qkv_bias", "remat")
         }
         self.blocks = [
             TransformerBlock(

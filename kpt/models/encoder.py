@@ -67,6 +67,7 @@ class Encoder(keras.Model):
         embedding_width: Width of the embeddings, which a dense layer then takes to `width` (ALBERT, ELECTRA); by
             default it is `width`, without that layer.
         shared_blocks: Whether all blocks are one block, with one set of weights (ALBERT).
+        remat: See `TransformerBlock`.
 
     Raises:
         InputError: If a size is below 1, `heads` does not divide `width`, or `positions` or `normalization` is unknown.
@@ -103,6 +104,7 @@ class Encoder(keras.Model):
         embedding_width: int | None = None,
         pooler_activation: Any = "tanh",
         shared_blocks: bool = False,
+        remat: bool = False,
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
@@ -165,6 +167,7 @@ class Encoder(keras.Model):
                 use_bias=use_bias,
                 output_scale=(2 * depth) ** -0.5 if norm_first else 1.0,
                 epsilon=epsilon,
+                remat=remat,
                 dtype=policy,
                 name=name,
             )
@@ -202,6 +205,7 @@ class Encoder(keras.Model):
             "embedding_width": embedding_width,
             "pooler_activation": activation_name(pooler_activation),
             "shared_blocks": shared_blocks,
+            "remat": remat,
         }
         # What heads, objectives and checks of a run ask a backbone for.
         self.vocabulary_size, self.width, self.heads = vocabulary_size, width, heads

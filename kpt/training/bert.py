@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from kpt.data import Batches, SentencePairs, TokenStore
 from kpt.models import Encoder, bert_config, encoder_config
 from kpt.objectives import MaskedLM, NextSentence, Pretrainer
+from kpt.objectives.masking import prediction_slots
 from kpt.text import Vocabulary
 from kpt.training.baselines import token_counts, unigram_baseline
 from kpt.training.optimizers import BERT_RATE, ENCODER_RATE, bert_optimizer, encoder_optimizer
@@ -61,6 +62,11 @@ class BertPretraining(Pretraining):
 
     title = "BERT"
     settings: BertSettings
+
+    @property
+    def predictions(self) -> int:
+        """Slots of masked tokens, see `Pretraining.predictions`."""
+        return prediction_slots(self.settings.length, whole_words=self.settings.whole_words)
 
     def examples(self, store: TokenStore) -> SentencePairs:
         """Return pairs of texts, see `Pretraining.examples`."""

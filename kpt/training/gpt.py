@@ -64,6 +64,11 @@ class GptPretraining(Pretraining):
     settings: GptSettings
     least_held_out = 1
 
+    @property
+    def predictions(self) -> int:
+        """Every token, see `Pretraining.predictions`."""
+        return self.settings.length
+
     def examples(self, store: TokenStore) -> PackedSequences:
         """Return packed documents, see `Pretraining.examples`."""
         settings = self.settings

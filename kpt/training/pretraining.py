@@ -51,6 +51,11 @@ class Pretraining(ABC):
     def __init__(self, settings: PretrainSettings) -> None:
         self.settings = settings
 
+    @property
+    @abstractmethod
+    def predictions(self) -> int:
+        """Tokens that are predicted in a sequence."""
+
     @abstractmethod
     def examples(self, store: TokenStore) -> Any:
         """Return the maker of examples, see `Batches`."""
@@ -242,11 +247,16 @@ def report(run: RunFolder, task: Pretraining, baselines: dict[str, Any]) -> dict
 def build_model(task: Pretraining, vocabulary: Vocabulary) -> Pretrainer:
     """Return the compiled model."""
     model = task.model(vocabulary)
+    model.compile(optimizer=make_optimizer(task), jit_compile=compiles_steps())  # the shapes are fixed
+    return model
+
+
+def make_optimizer(task: Pretraining) -> Any:
+    """Return the optimizer."""
     optimizer = task.settings.optimizer()
     if task.settings.precision == "mixed_float16":  # small gradients would be 0; named here, a checkpoint keeps it
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    model.compile(optimizer=optimizer, jit_compile=compiles_steps())  # the shapes are fixed
-    return model
+    return optimizer
 
 
 def summarize(records: Records, task: Pretraining, baselines: Mapping[str, Any]) -> dict[str, Any]:

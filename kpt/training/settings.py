@@ -42,6 +42,9 @@ class PretrainSettings:
         learning_rate: peak of the schedule; by default that of the architecture.
         warmup_steps: steps of linear warm-up; by default a tenth of `steps`.
         precision: name of the Keras dtype policy.
+        accumulate: batches whose gradients are averaged before the weights change, a divisor of `steps`: that many
+            times the batch, in the memory of one.
+        remat: whether blocks are computed again for their gradient instead of kept, see `TransformerBlock`.
         held_out: share of the documents that is evaluated on and never trained on.
         evaluations: how often that happens, the last time at the end.
         evaluation_batches: batches of an evaluation, the same each time.
@@ -65,6 +68,8 @@ class PretrainSettings:
     learning_rate: float | None = None
     warmup_steps: int | None = None
     precision: str = "float32"
+    accumulate: int = 1
+    remat: bool = False
     held_out: float = 0.05
     evaluations: int = 8
     evaluation_batches: int = 24
@@ -73,7 +78,15 @@ class PretrainSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "evaluations", "evaluation_batches", "checkpoint_every", "keep"):
+        for name in (
+            "steps",
+            "batch_size",
+            "evaluations",
+            "evaluation_batches",
+            "checkpoint_every",
+            "keep",
+            "accumulate",
+        ):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; give 1 or more")
@@ -83,6 +96,8 @@ class PretrainSettings:
             raise InputError(f"held_out is {self.held_out}; give a share between 0 and 1, neither of them")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed is {self.seed}; give a whole number from 0 to 2**63 - 1")
+        if self.steps % self.accumulate:
+            raise InputError(f"steps is {self.steps}; give a multiple of the {self.accumulate} that are accumulated")
         check_choice("architecture", self.architecture, tuple(self.architectures))
         check_choice("precision", self.precision, PRECISIONS)
         if self.warmup_steps is not None and not 0 <= self.warmup_steps < self.steps:
@@ -94,7 +109,8 @@ class PretrainSettings:
     @property
     def model_config(self) -> dict[str, Any]:
         """What the backbone is built with, beside the size of the vocabulary."""
-        return self.architectures[self.architecture].config(self.size)
+        config = self.architectures[self.architecture].config(self.size)
+        return config | {"remat": True} if self.remat else config
 
     @property
     def peak(self) -> float:
@@ -116,7 +132,9 @@ class PretrainSettings:
     def optimizer(self) -> Any:
         """Return the architecture's optimizer with the schedule of this run."""
         make = self.architectures[self.architecture].optimizer
-        return make(self.steps, learning_rate=self.peak, warmup_steps=self.warmup_steps)
+        accumulated = self.accumulate if self.accumulate > 1 else None
+        options = {"warmup_steps": self.warmup_steps, "gradient_accumulation_steps": accumulated}
+        return make(self.steps, learning_rate=self.peak, **options)
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:

@@ -113,15 +113,21 @@ class Word2VecSettings:
             seed=self.seed,
         )
 
+    def new_model(self, vocabulary_size: int) -> Word2Vec:
+        """Return the model, not compiled."""
+        return Word2Vec(vocabulary_size, self.width, self.architecture, window=self.window, negatives=self.negatives)
+
     def model(self, vocabulary_size: int, steps: int) -> Word2Vec:
         """Return the model, compiled for a run of so many steps."""
-        model = Word2Vec(vocabulary_size, self.width, self.architecture, window=self.window, negatives=self.negatives)
-        return self.compiled(model, steps)
+        return self.compiled(self.new_model(vocabulary_size), steps)
+
+    def optimizer(self, steps: int) -> keras.optimizers.Optimizer:
+        """Return the optimizer with the schedule of a run of so many steps."""
+        return keras.optimizers.SGD(WarmupDecay(self.peak, steps, floor=min(1.0, LAST_RATE / self.peak)))
 
     def compiled(self, model: Word2Vec, steps: int) -> Word2Vec:
         """Compile a model for a run of so many steps."""
-        floor = min(1.0, LAST_RATE / self.peak)
-        model.compile(optimizer=keras.optimizers.SGD(WarmupDecay(self.peak, steps, floor=floor)))
+        model.compile(optimizer=self.optimizer(steps))
         return model
 
 

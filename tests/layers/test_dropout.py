@@ -163,3 +163,13 @@ def test_compiled_steps_draw_new_masks_at_any_batch_size(jit_compile: bool) -> N
 def test_impossible_rates(rate: float) -> None:
     with pytest.raises(InputError, match=r"A dropout rate must lie in \[0, 1\), unlike"):
         Dropout(rate)
+
+
+def test_a_seed_that_was_drawn_before_gives_what_the_call_would_have_drawn() -> None:
+    x = np.ones((4, 5), np.float32)
+    one, same = Dropout(0.5, seed=1), Dropout(0.5, seed=1)
+    seed = one.next_seed(training=True)
+    expected = array(same(x, training=True))
+    np.testing.assert_array_equal(array(one(x, training=True, seed=seed)), expected)
+    np.testing.assert_array_equal(array(one(x, training=True, seed=seed)), expected)
+    assert one.next_seed(training=False) is None and Dropout(0.0).next_seed(training=True) is None

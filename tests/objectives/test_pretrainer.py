@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from kpt.errors import InputError
-from kpt.objectives import MaskedLM, NextSentence, Pretrainer
+from kpt.objectives import CausalLM, MaskedLM, NextSentence, Pretrainer
 from tests import reference
-from tests.batches import inputs_of, random_batch, tiny_encoder
+from tests.batches import inputs_of, random_batch, tiny_decoder, tiny_encoder
 from tests.numbers import array
 
 BATCH = random_batch(8)
@@ -147,3 +147,33 @@ def test_objectives_need_distinct_names() -> None:
         Pretrainer(encoder, [])
     model = Pretrainer(encoder, [MaskedLM(), MaskedLM(rate=0.5, name="more")])
     assert set(model.predict(BATCH, verbose=0)) == {"masked_lm", "more"}
+
+
+@pytest.mark.parametrize("kind", ["encoder", "decoder"])
+def test_blocks_that_are_computed_again_learn_the_same(kind: str) -> None:
+    def trained(remat: bool) -> tuple[list[float], list[np.ndarray]]:
+        keras.utils.set_random_seed(1)
+        options = {"dropout": 0.3, "remat": remat, "positions": "rotary"}
+        model = (
+            Pretrainer(tiny_encoder(**options), [MaskedLM(), NextSentence()])
+            if kind == "encoder"
+            else Pretrainer(tiny_decoder(**options), [CausalLM()])
+        )
+        compiled = True if BACKEND == "tensorflow" else "auto"
+        model.compile(optimizer=keras.optimizers.SGD(0.1), jit_compile=compiled)
+        labels = {"causal_labels": BATCH["token_ids"], "causal_weights": BATCH["padding_mask"].astype(np.float32)}
+        batch = BATCH | labels if kind == "encoder" else {"token_ids": BATCH["token_ids"], **labels}
+        losses = [model.train_on_batch(batch, return_dict=True)["loss"] for _ in range(4)]
+        return [float(loss) for loss in losses], model.get_weights()
+
+    (losses, weights), (again, weights_again) = trained(False), trained(True)
+    assert losses == pytest.approx(again, rel=1e-5) and len(set(losses)) == 4
+    for one, other in zip(weights, weights_again, strict=True):  # the seeds of dropout among them
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_rematerialisation_is_part_of_the_configuration() -> None:
+    model = tiny_decoder(remat=True)
+    assert model.get_config()["remat"] and all(
+        block.remat for block in type(model).from_config(model.get_config()).blocks
+    )

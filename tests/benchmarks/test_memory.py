@@ -1,0 +1,21 @@
+"""The benchmark of memory runs, tiny, and its estimates are near what is measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from benchmarks.memory import BACKENDS, main
+
+
+def test_tiny_run(tmp_path: Path) -> None:
+    main(["--tiny", "--out", str(tmp_path / "memory.json")])
+    rows = json.loads((tmp_path / "memory.json").read_text(encoding="utf-8"))["rows"]
+    assert [row["what"] for row in rows] == [
+        f"bert tiny{remat}, {backend}" for backend in BACKENDS for remat in ("", ", remat")
+    ]
+    for row in rows:
+        assert row["parameters_and_optimizer"] == row["of_the_model"]
+        assert 0.75 <= row["ratio"] <= 1.25, row
+    for whole, remat in zip(rows[::2], rows[1::2], strict=True):
+        assert remat["measured"] < whole["measured"]
