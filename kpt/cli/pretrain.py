@@ -17,7 +17,8 @@ from kpt.cli.arguments import (
 )
 from kpt.cli.backend import load_devices
 from kpt.cli.output import Output
-from kpt.cli.run_arguments import add_run_arguments, folder_of
+from kpt.cli.run_arguments import add_replay_argument, add_run_arguments, folder_of
+from kpt.errors import InputError
 
 __all__ = ["add_parser", "run_bert", "run_gpt"]
 
@@ -82,6 +83,7 @@ def add_sequence_arguments(parser: argparse.ArgumentParser, *, sizes: str, publi
     """Add what all models of sequences of tokens have in common."""
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="token store, see kpt prepare")
     add_run_arguments(parser)
+    add_replay_argument(parser)
     add_device_arguments(parser)
     group = parser.add_argument_group("model")
     group.add_argument("--size", default="mini", metavar="NAME", help=f"{sizes} (default: mini)")
@@ -146,8 +148,8 @@ def run_bert(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     from kpt.training.bert import BertPretraining, BertSettings, pretrain_bert
 
     settings = BertSettings(**settings_of(arguments), whole_words=arguments.whole_words)
-    if arguments.dry_run:
-        return costs_of(BertPretraining(settings), arguments, output, devices)
+    if without_a_run(arguments):
+        return look(BertPretraining(settings), arguments, output, devices)
     return pretrain_bert(arguments.data, arguments.out, settings, **folder_of(arguments, devices), devices=devices)
 
 
@@ -157,17 +159,28 @@ def run_gpt(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     from kpt.training.gpt import GptPretraining, GptSettings, pretrain_gpt
 
     settings = GptSettings(**settings_of(arguments), separate=arguments.separate)
-    if arguments.dry_run:
-        return costs_of(GptPretraining(settings), arguments, output, devices)
+    if without_a_run(arguments):
+        return look(GptPretraining(settings), arguments, output, devices)
     return pretrain_gpt(arguments.data, arguments.out, settings, **folder_of(arguments, devices), devices=devices)
 
 
-def costs_of(task: Any, arguments: argparse.Namespace, output: Output, devices: Any) -> dict[str, Any]:
-    """Return what a run would take."""
-    from kpt.training.dry_run import dry_run, readable
+def without_a_run(arguments: argparse.Namespace) -> bool:
+    """Return whether a run is only looked at, one to come or one that was."""
+    return bool(arguments.dry_run or arguments.replay_step)
 
-    table = dry_run(task, arguments.data, devices)
-    return table if output.as_json else readable(table)
+
+def look(task: Any, arguments: argparse.Namespace, output: Output, devices: Any) -> dict[str, Any]:
+    """Return what a run would take, or what happened in a step of one."""
+    if arguments.dry_run:
+        from kpt.training.dry_run import dry_run, readable
+
+        table = dry_run(task, arguments.data, devices)
+        return table if output.as_json else readable(table)
+    if arguments.out is None:
+        raise InputError("--out is missing; name the folder of the run that --replay-step is to look at")
+    from kpt.training.replay import replay
+
+    return replay(task, arguments.data, arguments.out, arguments.replay_step, devices)
 
 
 def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from kpt.cli.arguments import add_out_argument, check_out
+from kpt.cli.arguments import add_out_argument, check_out, positive_integer
 from kpt.errors import InputError
 
 if TYPE_CHECKING:
     from kpt.distribution import Devices
 
-__all__ = ["add_run_arguments", "folder_of"]
+__all__ = ["add_replay_argument", "add_run_arguments", "folder_of"]
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +22,16 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "--dry-run",
         action="store_true",
         help="only tell what the run would take: parameters, memory, operations; needs no --out",
+    )
+
+
+def add_replay_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--replay-step`."""
+    parser.add_argument(
+        "--replay-step",
+        type=positive_integer,
+        metavar="N",
+        help="do step N of the run in --out once more and show its loss, gradient and texts; nothing is written",
     )
 
 

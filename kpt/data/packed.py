@@ -62,7 +62,7 @@ class PackedSequences:
         Returns:
             token_ids int32 [rows, length + 1]; with `separate` also segment_ids and positions, int32 of that shape.
         """
-        begin = self._shuffled(step * batch_size + np.arange(batch_size)[rows]) * self.length + self._phase
+        begin = self._begins(step, batch_size, rows)
         # Which documents, counted through all passes, each row has a part of; then one line for each such part.
         first, last = self._document_at(begin), self._document_at(begin + self.length)
         count = last - first + 1
@@ -82,6 +82,17 @@ class PackedSequences:
         begins[row, column + cut] = True
         segment_ids, positions = restarting(begins)
         return {"token_ids": token_ids, "segment_ids": segment_ids, "positions": positions}
+
+    def documents(self, step: int, batch_size: int) -> list[list[int]]:
+        """Return which documents each example of a step has a part of, by their numbers in the whole store."""
+        begin = self._begins(step, batch_size, slice(None))
+        parts = zip(self._document_at(begin), self._document_at(begin + self.length), strict=True)
+        whole = [self.store.document_spans(np.arange(a, b + 1) % self.store.documents) for a, b in parts]
+        return [np.unique(self.store.documents_at(start[start < stop])).tolist() for start, stop in whole]
+
+    def _begins(self, step: int, batch_size: int, rows: slice) -> np.ndarray:
+        """Return where in the stream the examples of a step begin."""
+        return self._shuffled(step * batch_size + np.arange(batch_size)[rows]) * self.length + self._phase
 
     def _shuffled(self, numbers: np.ndarray) -> np.ndarray:
         """Return which block of the stream each example is: the blocks that begin in one pass change places."""

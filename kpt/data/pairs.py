@@ -17,6 +17,8 @@ __all__ = ["SentencePairs"]
 _DRAWS = 0xB4A1
 _ATTEMPTS = 4
 
+Segments = tuple[np.ndarray, np.ndarray]
+
 
 class SentencePairs:
     """Makes [CLS] A [SEP] B [SEP], where B follows A in half of the examples and comes from elsewhere in the others.
@@ -73,7 +75,18 @@ class SentencePairs:
             token_ids int32, segment_ids int32, padding_mask bool, [rows, length] each, and next_sentence_labels int32
             [rows] (0: B follows A, 1: B is from another document).
         """
-        numbers = step * batch_size + np.arange(batch_size)[rows]
+        first, second, labels = self._segments(step * batch_size + np.arange(batch_size)[rows])
+        batch = pair_sequences(self.store, self.vocabulary, self.length, first, second)
+        return {**batch, "next_sentence_labels": labels}
+
+    def documents(self, step: int, batch_size: int) -> list[list[int]]:
+        """Return which documents A and B of each example of a step are from, by their numbers in the whole store."""
+        (first, _), (second, _), _ = self._segments(step * batch_size + np.arange(batch_size))
+        both = np.stack([self.store.documents_at(first), self.store.documents_at(second)], axis=1)
+        return [np.unique(pair).tolist() for pair in both]
+
+    def _segments(self, numbers: np.ndarray) -> tuple[Segments, Segments, np.ndarray]:
+        """Return start and size of A and B of examples, and the labels."""
         draws = random_bits(self.seed, _DRAWS, numbers[:, None], np.arange(4 + 2 * _ATTEMPTS))
         epoch, number = epoch_order(numbers, len(self.chunks), self.seed)
         place = self.chunks.find(number)
@@ -86,10 +99,7 @@ class SentencePairs:
         second_start[other], second_size[other] = self._elsewhere(
             Place(*(field[other] for field in place)), second_size[other], at_word[other], draws[other, 4:]
         )
-        batch = pair_sequences(
-            self.store, self.vocabulary, self.length, (start, boundary - start), (second_start, second_size)
-        )
-        return {**batch, "next_sentence_labels": labels}
+        return (start, boundary - start), (second_start, second_size), labels
 
     def _targets(self, choice: np.ndarray, size: np.ndarray) -> np.ndarray:
         full = self.length - 3

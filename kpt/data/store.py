@@ -43,8 +43,7 @@ class TokenStore:
         offsets: tuple[np.ndarray, np.ndarray, np.ndarray],
         runs: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> None:
-        self.folder = folder
-        self.manifest = manifest
+        self.folder, self.manifest = folder, manifest
         self._shards = shards
         self._shard_starts = np.cumsum([0, *(len(shard) for shard in shards)], dtype=np.int64)
         self._sentence_tokens, self._document_sentences, self._document_tokens = self._offsets = offsets
@@ -72,8 +71,7 @@ class TokenStore:
             InputError: it is no store, one of another format version, or a file is missing or damaged; the message
                 names the file.
         """
-        path = Path(folder)
-        manifest = _read_manifest(path)
+        manifest = _read_manifest(path := Path(folder))
         for entry in manifest["files"]:
             _check_file(path, entry, verify)
         shards = [_map(path / name, np.dtype(manifest["dtype"]).newbyteorder("<")) for name in manifest["shards"]]
@@ -147,6 +145,10 @@ class TokenStore:
     def sentences_at(self, positions: np.ndarray) -> np.ndarray:
         """Return the number, in the whole store, of the sentence that each position lies in."""
         return np.searchsorted(self._sentence_tokens, positions, side="right") - 1
+
+    def documents_at(self, positions: np.ndarray) -> np.ndarray:
+        """Return the number, in the whole store, of the document that each position lies in."""
+        return np.searchsorted(self._document_tokens, positions, side="right") - 1
 
     def sentence_starts(self, sentences: np.ndarray) -> np.ndarray:
         """Return the positions where sentences start."""
@@ -310,8 +312,7 @@ def _check_file(folder: Path, entry: dict[str, Any], verify: bool) -> None:
     path = folder / entry["file"]
     if not path.is_file():
         raise InputError(f"the token store {folder} lacks its file {entry['file']}; prepare it again")
-    size = path.stat().st_size
-    if size != entry["bytes"]:
+    if (size := path.stat().st_size) != entry["bytes"]:
         raise InputError(
             f"the file {entry['file']} of the token store {folder} has {size} bytes instead of {entry['bytes']}; "
             "prepare it again"

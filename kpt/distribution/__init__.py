@@ -9,7 +9,7 @@ from kpt.lazy import lazy_names
 if TYPE_CHECKING:
     from kpt.distribution.cluster import Cluster, find_cluster
     from kpt.distribution.devices import Devices, choose_devices, in_scope
-    from kpt.distribution.hardware import Device, find_device, peak_flops
+    from kpt.distribution.hardware import Device, device_count, find_device, peak_flops
     from kpt.distribution.keras_repairs import StrategyModel
     from kpt.distribution.meshes import layout_map, make_distribution
     from kpt.distribution.replicas import replica_count, sum_over_replicas
@@ -22,6 +22,7 @@ __all__ = [
     "StrategyModel",
     "choose_devices",
     "compiles_steps",
+    "device_count",
     "find_cluster",
     "find_device",
     "in_scope",
@@ -42,6 +43,7 @@ __getattr__, __dir__ = lazy_names(
         "StrategyModel": "kpt.distribution.keras_repairs",
         "choose_devices": "kpt.distribution.devices",
         "compiles_steps": "kpt.distribution.strategies",
+        "device_count": "kpt.distribution.hardware",
         "find_cluster": "kpt.distribution.cluster",
         "find_device": "kpt.distribution.hardware",
         "in_scope": "kpt.distribution.devices",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-__all__ = ["PEAKS", "Device", "find_device", "peak_flops"]
+__all__ = ["PEAKS", "Device", "device_count", "find_device", "peak_flops"]
 
 #: Operations a second in matrix products of 16-bit floats without sparsity, as the makers state them; for one TPU chip.
 #: The first name that is in a device's own counts. Source: NVIDIA's data sheets; Google Cloud's TPU documentation.
@@ -58,6 +58,16 @@ def peak_flops(name: str) -> float | None:
         (989000000000000.0, None)
     """
     return next((peak for part, peak in PEAKS.items() if part.lower() in name.lower()), None)
+
+
+def device_count() -> int:
+    """Return how many devices the present scope trains on."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return int(tf.distribute.get_strategy().num_replicas_in_sync)
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else int(distribution.device_mesh.devices.size)
 
 
 def find_device() -> Device:

@@ -16,6 +16,7 @@ import numpy as np
 from kpt.errors import InputError
 from kpt.files import atomic_file
 from kpt.training.interval_means import IntervalMeans
+from kpt.training.optimizers import last_gradient_norm
 
 __all__ = ["MetricsLog", "read_metrics"]
 
@@ -25,7 +26,9 @@ class MetricsLog(keras.callbacks.Callback):
 
     A line has `step` (steps done), `split` (`"train"`: means over the steps since the line before; `"heldout"`: the
     `validation_data` of `fit`), `seconds` since the run began, the loss and the metrics by name and, for training, the
-    `learning_rate` of that step and `tokens_per_second` (evaluation and the first step, which compiles, left out).
+    `learning_rate` and `gradient_norm` of that step (before clipping; where the optimizer tells, as kpt's do) and
+    `tokens_per_second` (evaluation and the first step, which compiles, left out), with `flops_per_second`, of the
+    model alone, and their `share_of_peak`.
 
     Like every callback on batch ends it makes `fit` wait for each step's metrics; where steps are short beside that, as
     on accelerators, `compile(steps_per_execution=10)` makes it wait once in ten steps.
@@ -34,6 +37,8 @@ class MetricsLog(keras.callbacks.Callback):
         path: the file to append to. Lines of steps after `start_step` are of a run that died; they are removed.
         every: steps between two lines of training.
         tokens_per_step: slots in a batch (batch size times length) for `tokens_per_second`; absent if None.
+        flops_per_step: operations of a step, for `flops_per_second`; absent if None.
+        peak_flops: operations a second that the devices can do, for `share_of_peak`; absent if None.
         start_step: steps that were done before this call of `fit`.
         state: what `state` returned after them, to go on in the middle of an epoch as if there had been no end: the
             same lines, with the same means.
@@ -56,6 +61,8 @@ class MetricsLog(keras.callbacks.Callback):
         *,
         every: int = 20,
         tokens_per_step: int | None = None,
+        flops_per_step: int | None = None,
+        peak_flops: float | None = None,
         start_step: int = 0,
         state: Mapping[str, Any] | None = None,
         tensorboard: str | os.PathLike[str] | None = None,
@@ -65,7 +72,7 @@ class MetricsLog(keras.callbacks.Callback):
             raise InputError(f"every is {every}; give the number of steps between two lines, 1 or more")
         self.path = Path(path)
         self.every = every
-        self.tokens_per_step = tokens_per_step
+        self.tokens_per_step, self.flops_per_step, self.peak_flops = tokens_per_step, flops_per_step, peak_flops
         self.step = start_step
         self.tensorboard = None if tensorboard is None else Path(tensorboard)
         self.seconds_before = _drop_after(self.path, start_step)
@@ -78,6 +85,11 @@ class MetricsLog(keras.callbacks.Callback):
         self._file: IO[str] | None = None
         self._events: Any = None
         self._rate: Callable[[int], float | None] = lambda step: None
+
+    @property
+    def in_means(self) -> int:
+        """Return of how many steps what Keras measures is the mean."""
+        return self.step - self._means_start
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Open the files and start the clock."""
@@ -173,12 +185,20 @@ class MetricsLog(keras.callbacks.Callback):
     def _write_training(self, logs: Mapping[str, Any]) -> None:
         now = time.perf_counter()
         done = self.step - self._interval_start
-        values = self._means.update(self.step - self._means_start, {name: float(logs[name]) for name in logs})
+        values = self._means.update(self.in_means, {name: float(logs[name]) for name in logs})
         rate = self._rate(self.step - 1)
         if rate is not None:
             values["learning_rate"] = rate
+        norm = last_gradient_norm(self.model)
+        if norm is not None:
+            values["gradient_norm"] = norm
         if self.tokens_per_step and self._compiled:
-            values["tokens_per_second"] = done * self.tokens_per_step / (now - self._interval_begin - self._paused)
+            speed = done / (now - self._interval_begin - self._paused)
+            values["tokens_per_second"] = speed * self.tokens_per_step
+            if self.flops_per_step:
+                values["flops_per_second"] = speed * self.flops_per_step
+                if self.peak_flops:
+                    values["share_of_peak"] = values["flops_per_second"] / self.peak_flops
         self._interval_begin, self._interval_start, self._paused = now, self.step, 0.0
         self._compiled, self._first_line = True, False
         self._write("train", values)

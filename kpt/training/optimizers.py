@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+from keras import ops
 
 from kpt.training.schedule import WarmupDecay
 
@@ -22,6 +24,7 @@ __all__ = [
     "encoder_optimizer",
     "finetune_optimizer",
     "gpt2_optimizer",
+    "last_gradient_norm",
 ]
 
 # Peak learning rates that go with `kpt.models.encoder_config`, `bert_config`, `decoder_config` and `gpt2_config`.
@@ -43,11 +46,54 @@ class SelectiveAdamW(_AdamW):
 
     Keras does not save what `exclude_from_weight_decay` was told; this class leaves the same weights undecayed after
     loading. Its arguments are those of `keras.optimizers.AdamW`.
+
+    Attributes:
+        gradient_norm: a variable, the global norm of the last batch's gradient before it was clipped.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.exclude_from_weight_decay(var_names=list(UNDECAYED))
+
+    def build(self, variables: Any) -> None:
+        """Make the slots, and last of all the norm of the gradient."""
+        built = self.built
+        super().build(variables)
+        if not built:
+            self.gradient_norm = self.add_variable(
+                (), initializer="zeros", dtype="float32", name="gradient_norm", aggregation="only_first_replica"
+            )
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
+        """Update the weights, and note the norm of their gradient."""
+        if not self.built:
+            self.build(self._trainable_variables if trainable_variables is None else trainable_variables)
+        self.gradient_norm.assign(global_norm(grads))
+        return super().apply(grads, trainable_variables)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Load what was saved; that of `keras.optimizers.AdamW` has no norm of the gradient."""
+        variables = self.variables
+        if len(store.keys()) != len(variables) - 1 or not self.built:
+            super().load_own_variables(store)
+            return
+        for index, variable in enumerate(variables[:-1]):
+            variable.assign(store[str(index)])
+
+
+def global_norm(gradients: Sequence[Any]) -> Any:
+    r"""Return :math:`\sqrt{\sum_i g_i^2}` over all entries of all gradients, in float32; None has none."""
+    # Slices of a table become a whole one, in which those of one row add up.
+    there = [ops.cast(ops.convert_to_tensor(each), "float32") for each in gradients if each is not None]
+    squares = [ops.sum(ops.square(each)) for each in there]
+    return ops.sqrt(sum(squares[1:], squares[0]))
+
+
+def last_gradient_norm(model: Any) -> float | None:
+    """Return the norm of the gradient of a model's last step; None where its optimizer does not tell."""
+    optimizer = getattr(model, "optimizer", None)
+    norm = getattr(getattr(optimizer, "inner_optimizer", optimizer), "gradient_norm", None)
+    return None if norm is None else float(keras.ops.convert_to_numpy(norm))
 
 
 def adamw(

@@ -16,11 +16,12 @@ from typing import Any, ClassVar
 import keras
 
 from kpt.data import Batches, TokenStore
-from kpt.distribution import compiles_steps
+from kpt.distribution import compiles_steps, device_count, find_device
 from kpt.errors import InputError
 from kpt.files import write_json
+from kpt.models import training_flops
 from kpt.objectives import Pretrainer
-from kpt.text import Vocabulary, load_tokenizer
+from kpt.text import Tokenizer, Vocabulary, load_tokenizer
 from kpt.training.checkpoints import Checkpoints
 from kpt.training.finite_loss import FiniteLoss
 from kpt.training.kept_run import kept_run
@@ -59,6 +60,17 @@ class Pretraining(ABC):
     @abstractmethod
     def examples(self, store: TokenStore) -> Any:
         """Return the maker of examples, see `Batches`."""
+
+    def flops_per_step(self, model: Pretrainer) -> int:
+        """Return the operations of a step, without those that rematerialisation adds, see `training_flops`."""
+        return training_flops(
+            model.backbone.arguments,
+            batch=self.settings.batch_size,
+            length=self.settings.length,
+            predictions=self.predictions,
+            vocabulary=model.backbone.vocabulary_size,
+            remat=False,
+        )
 
     @abstractmethod
     def model(self, vocabulary: Vocabulary) -> Pretrainer:
@@ -119,10 +131,7 @@ def pretrain(
     """
     begin = time.perf_counter()
     settings = task.settings
-    store = TokenStore.open(data)
-    tokenizer = load_tokenizer(store.tokenizer_folder)
-    store.check_tokenizer(tokenizer)
-    train, held_out = split(store, task)
+    store, tokenizer, train, held_out = open_store(task, data)
     train_examples, held_out_examples = (task.examples(part) for part in (train, held_out))
     config = config_of(task, store)
     run = begun_run(Path(out), config) if resume else None
@@ -136,11 +145,17 @@ def pretrain(
     baselines = task.baselines(train, validation)
     if run is None:  # what does not fit has been refused by now
         run = RunFolder.create(out, tokenizer, config, overwrite=overwrite)
-    log = metrics_log(run, settings, step)
+    peak = find_device().peak
+    speed: dict[str, Any] = {
+        "tokens_per_step": settings.tokens_per_step,
+        "flops_per_step": task.flops_per_step(model),
+        "peak_flops": None if peak is None else peak * device_count(),
+    }
+    log = metrics_log(run, settings, step, speed)
     checkpoints = Checkpoints(
         run, settings.checkpoint_every or settings.interval, start_step=step, log=log, keep=settings.keep
     )
-    shown = [training_progress(settings, log)] if progress else []
+    shown = [training_progress(settings, log, speed)] if progress else []
     with kept_run(run, checkpoints, shown, lambda: report(run, task, baselines)) as interruption:
         fit_steps(
             model,
@@ -149,12 +164,24 @@ def pretrain(
             steps=settings.steps,
             interval=settings.interval,
             log=log,
-            callbacks=[log, FiniteLoss(step), checkpoints, *shown, *callbacks, interruption],
+            callbacks=[log, FiniteLoss(step, log=log), checkpoints, *shown, *callbacks, interruption],
             validation=validation,
         )
     write_json(run.path / "samples.json", task.samples(model, held_out))
     results = {"parameters": model.count_params(), **report(run, task, baselines)}
     return results | {"seconds": round(time.perf_counter() - begin, 1)}
+
+
+def open_store(task: Pretraining, data: str | os.PathLike[str]) -> tuple[TokenStore, Tokenizer, TokenStore, TokenStore]:
+    """Return a store, its tokenizer, and its documents to train on and to evaluate on.
+
+    Raises:
+        InputError: it is damaged or has too few documents.
+    """
+    store = TokenStore.open(data)
+    tokenizer = load_tokenizer(store.tokenizer_folder)
+    store.check_tokenizer(tokenizer)
+    return store, tokenizer, *split(store, task)
 
 
 def split(store: TokenStore, task: Pretraining) -> tuple[TokenStore, TokenStore]:
@@ -212,26 +239,23 @@ def check_same(run: RunFolder, config: Mapping[str, Any]) -> None:
                 )
 
 
-def metrics_log(run: RunFolder, settings: PretrainSettings, step: int) -> MetricsLog:
+def metrics_log(run: RunFolder, settings: PretrainSettings, step: int, speed: Mapping[str, Any]) -> MetricsLog:
     """Return the callback that writes the metrics of a run, about 150 lines but at least one in twenty steps."""
     state = run.state(step).get("log") if step else None
     return MetricsLog(
         run.metrics,
         every=max(1, min(20, settings.steps // 150)),
-        tokens_per_step=settings.tokens_per_step,
         start_step=step,
         state=state,
         tensorboard=run.tensorboard,
+        **speed,
     )
 
 
-def training_progress(settings: PretrainSettings, log: MetricsLog) -> TrainingProgress:
+def training_progress(settings: PretrainSettings, log: MetricsLog, speed: Mapping[str, Any]) -> TrainingProgress:
     """Return the callback that shows how far a run is."""
     return TrainingProgress(
-        settings.steps,
-        tokens_per_step=settings.tokens_per_step,
-        start_step=log.step,
-        epoch_start=log.step // settings.interval * settings.interval,
+        settings.steps, start_step=log.step, epoch_start=log.step // settings.interval * settings.interval, **speed
     )
 
 
@@ -264,8 +288,10 @@ def summarize(records: Records, task: Pretraining, baselines: Mapping[str, Any])
     train = [record for record in records if record["split"] == "train"]
     held_out = [record for record in records if record["split"] == "heldout"]
     results = {"steps": train[-1]["step"] if train else 0, **task.results(train, held_out, baselines)}
-    if speeds := sorted(record["tokens_per_second"] for record in train if "tokens_per_second" in record):
-        results["tokens_per_second"] = round(speeds[len(speeds) // 2])
+    for name in ("tokens_per_second", "flops_per_second", "share_of_peak"):
+        if speeds := sorted(record[name] for record in train if name in record):
+            middle = speeds[len(speeds) // 2]
+            results[name] = round(middle) if name != "share_of_peak" else round(middle, 4)
     return results
 
 

@@ -11,17 +11,20 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from kpt.training.interval_means import IntervalMeans
+from kpt.training.optimizers import last_gradient_norm
 
 __all__ = ["TrainingProgress"]
 
 
 class TrainingProgress(keras.callbacks.Callback):
-    """Shows step, loss, accuracies, tokens per second and the time left; pass `verbose=0` to `fit`.
+    """Shows step, loss, accuracies, gradient norm, speed and the time left; pass `verbose=0` to `fit`.
 
     Args:
         steps: steps of the whole run.
         tokens_per_step: slots in a batch, for the throughput; absent if None.
-        unit: what they are called.
+        flops_per_step: operations of a step; absent if None.
+        peak_flops: operations a second that the devices can do; absent if None.
+        unit: what tokens are called.
         start_step: steps that were done before this call of `fit`.
         epoch_start: step at which the epoch began whose means Keras goes on with; by default `start_step`.
         file: where to write; standard error by default.
@@ -36,6 +39,8 @@ class TrainingProgress(keras.callbacks.Callback):
         steps: int,
         *,
         tokens_per_step: int | None = None,
+        flops_per_step: int | None = None,
+        peak_flops: float | None = None,
         unit: str = "tokens",
         start_step: int = 0,
         epoch_start: int | None = None,
@@ -45,6 +50,7 @@ class TrainingProgress(keras.callbacks.Callback):
         super().__init__()
         self.steps = steps
         self.tokens_per_step, self.unit = tokens_per_step, unit
+        self.flops_per_step, self.peak_flops = flops_per_step, peak_flops
         self.step = start_step
         self._before = 0 if epoch_start is None else start_step - epoch_start
         self.console = Console(file=file, stderr=file is None, highlight=False, soft_wrap=True)
@@ -84,11 +90,15 @@ class TrainingProgress(keras.callbacks.Callback):
         now = time.perf_counter()
         values = {name: float(value) for name, value in (logs or {}).items()}
         words = summary(self._means.update(self._batches_before + batch + 1, values))
+        norm = last_gradient_norm(self.model)
+        if norm is not None:
+            words += f"  gradient {norm:.3g}"
         if self._shown == self._first_step:  # the first step compiles and tells nothing of the speed
             self._compiled_step, self._compiled_at = self.step, now
         elif self.tokens_per_step:
-            speed = (self.step - self._shown) * self.tokens_per_step / (now - self._shown_at - self._paused)
-            words += f"  {speed / 1000:.1f} k {self.unit}/s"
+            speed = (self.step - self._shown) / (now - self._shown_at - self._paused)
+            words += f"  {speed * self.tokens_per_step / 1000:.1f} k {self.unit}/s"
+            words += flops_words(speed * self.flops_per_step, self.peak_flops) if self.flops_per_step else ""
         self._shown, self._shown_at, self._paused = self.step, now, 0.0
         if self._bar is not None:
             self._bar.update(self._task, completed=self.step, description=words)
@@ -138,6 +148,17 @@ def summary(values: Mapping[str, float]) -> str:
         if name.endswith("_accuracy"):
             words.append(f"{name.removesuffix('_accuracy').replace('_', ' ')} {100 * value:.1f} %")
     return "  ".join(words)
+
+
+def flops_words(flops: float, peak: float | None) -> str:
+    """Name operations a second, and their share of what the devices can do, where that is known.
+
+    Example:
+        >>> flops_words(1.25e11, None), flops_words(4.0e14, 989e12)
+        ('  125.0 GFLOP/s', '  400.0 TFLOP/s (40 % of the peak)')
+    """
+    number, unit = (flops / 1e12, "T") if flops >= 1e12 else (flops / 1e9, "G")
+    return f"  {number:.1f} {unit}FLOP/s" + (f" ({100 * flops / peak:.0f} % of the peak)" if peak else "")
 
 
 def clock(seconds: float) -> str:

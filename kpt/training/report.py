@@ -183,7 +183,9 @@ def _figures(
         figures.append(figure_view("Loss, nats", loss, form="{:.3g}".format, last_step=planned))
     rate = [curve_of(train, "learning_rate", "exact")]
     speeds = [curve_of(train, "tokens_per_second", "train")]
+    norms = [curve_of(train, "gradient_norm", "train")]
     figures.append(figure_view("Learning rate", rate, form="{:.2g}".format, from_zero=True, last_step=planned))
+    figures.append(figure_view("Gradient norm", norms, form="{:.2g}".format, from_zero=True, last_step=planned))
     figures.append(figure_view(speed, speeds, form="{:,.0f}".format, from_zero=True, last_step=planned))
     return [figure for figure in figures if figure["train"] or figure["held_out"]]
 
@@ -219,6 +221,11 @@ def _numbers(
     if speeds := sorted(record["tokens_per_second"] for record in train if record.get("tokens_per_second")):
         middle = speeds[len(speeds) // 2]
         numbers.append({"name": speed, "value": f"{middle:,.0f}", "note": "median, evaluation left out"})
+    if flops := sorted(record["flops_per_second"] for record in train if record.get("flops_per_second")):
+        shares = sorted(record["share_of_peak"] for record in train if record.get("share_of_peak"))
+        note = f"{percent(shares[len(shares) // 2])} of the devices' peak" if shares else "of the model, median"
+        value = f"{flops[len(flops) // 2] / 1e9:,.4g} G"
+        numbers.append({"name": "Operations per second", "value": value, "note": note})
     if train or held_out:
         last = max([*train, *held_out], key=lambda record: record["step"])
         seconds = max(record.get("seconds") or 0.0 for record in [*train, *held_out])

@@ -204,19 +204,22 @@ class RunFolder:
             f"{whole}: make room there and go on with --resume",
         )
 
-    def load_newest(self) -> tuple[Any, int]:
+    def load_newest(self, before: int | None = None) -> tuple[Any, int]:
         """Return the newest model that can be read, to go on training, and its step; tells of those that cannot.
+
+        Args:
+            before: only after fewer steps than these; by default any.
 
         Raises:
             InputError: If there is no checkpoint, or none can be read.
         """
-        for step in reversed(self.steps):
+        for step in [step for step in reversed(self.steps) if before is None or step < before]:
             try:
                 loaded = self.load(step), step
             except InputError as error:
                 print(f"{error}", file=sys.stderr, flush=True)
                 continue
-            if step != self.step:
+            if step != self.step and before is None:
                 print(f"{self.path} goes on from its checkpoint after {step} steps", file=sys.stderr, flush=True)
             return loaded
         if self.steps:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kpt.distribution import hardware
-from kpt.distribution.hardware import find_device, peak_flops
+from kpt.distribution.hardware import device_count, find_device, peak_flops
 
 
 def test_peaks_by_the_names_that_drivers_have() -> None:
@@ -22,6 +22,7 @@ def test_peaks_by_the_names_that_drivers_have() -> None:
 
 
 def test_this_device() -> None:
+    assert device_count() == 1
     device = find_device()
     assert device.name and (device.memory or 0) > 1 << 28
 

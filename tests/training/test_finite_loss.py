@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
-from kpt.training.finite_loss import FiniteLoss
+from kpt.training.finite_loss import FiniteLoss, Spikes
+from kpt.training.metrics_log import MetricsLog
 from tests.training.test_metrics_log import small_model
 
 
@@ -31,3 +34,25 @@ def test_held_out_documents_count_too() -> None:
 
 def test_other_runs_are_left_alone() -> None:
     assert fit([1.0, 1.0]).get_weights()[0].item() == pytest.approx(0.5)
+
+
+def test_a_leap_is_told_of_with_the_step_to_replay(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    model = small_model()
+    inputs = np.full((40, 1), 1.0, np.float32)
+    inputs[30] = 3.0
+    log = MetricsLog(tmp_path / "metrics.jsonl", start_step=10)
+    options = {"batch_size": 1, "shuffle": False, "verbose": 0}
+    model.optimizer.learning_rate = 0.0
+    model.fit(inputs, np.zeros_like(inputs), callbacks=[log, FiniteLoss(10, log)], **options)
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("the loss leapt to 36 in step 41, from about 4.0")
+    assert line.endswith("; the same command and --replay-step 41 shows its batch")
+
+
+def test_leaps_stand_out_of_the_noise_before_them() -> None:
+    noise = np.random.default_rng(0).normal(5.0, 0.1, 400)
+    assert not any(map(Spikes().leaps, noise.tolist()))
+    assert not any(map(Spikes().leaps, np.linspace(9.0, 3.0, 400).tolist()))
+    noise[[10, 100, 200]] = 7.0
+    spikes = Spikes()
+    assert [step for step, loss in enumerate(noise.tolist()) if spikes.leaps(loss)] == [100, 200]

@@ -9,7 +9,7 @@ import pytest
 from kpt.errors import InputError
 from kpt.models import Encoder
 from kpt.objectives import MaskedLM, NextSentence, Pretrainer
-from kpt.training.optimizers import SelectiveAdamW, adamw, decoder_optimizer, gpt2_optimizer
+from kpt.training.optimizers import SelectiveAdamW, adamw, decoder_optimizer, gpt2_optimizer, last_gradient_norm
 from tests.numbers import array
 
 
@@ -94,3 +94,37 @@ def test_the_recipes_of_decoders(make: Any, rate: float, beta_2: float) -> None:
     schedule = make(steps=100)._learning_rate
     assert [float(schedule(step)) for step in (9, 10, 55, 100)] == pytest.approx([rate, rate, 0.55 * rate, 0.1 * rate])
     assert make(steps=100, learning_rate=1.0, beta_2=0.9).get_config()["beta_2"] == 0.9
+
+
+def test_the_norm_of_the_gradient_is_noted_before_it_is_clipped() -> None:
+    weights = [keras.Variable(np.zeros(2, np.float32), name=name) for name in ("kernel", "other")]
+    optimizer = adamw(0.1, steps=10, clip_norm=1.0)
+    model = keras.Sequential()
+    model.optimizer = optimizer
+    assert last_gradient_norm(model) is None
+    optimizer.build(weights)
+    gradients = [np.array([3.0, 0.0], np.float32), np.array([0.0, -4.0], np.float32)]
+    optimizer.apply([keras.ops.convert_to_tensor(each) for each in gradients])
+    assert last_gradient_norm(model) == pytest.approx(5.0)
+    model.optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    assert last_gradient_norm(model) == pytest.approx(5.0)
+    model.optimizer = keras.optimizers.SGD()
+    assert last_gradient_norm(model) is None
+
+
+def test_what_was_saved_without_a_norm_is_loaded() -> None:
+    weight = keras.Variable(np.zeros(2, np.float32), name="kernel")
+    old, new, other = keras.optimizers.AdamW(), adamw(0.1, steps=10), adamw(0.1, steps=10)
+    for optimizer in (old, new, other):
+        optimizer.build([weight])
+    old.apply([keras.ops.ones(2)])
+    store: dict[str, np.ndarray] = {}
+    old.save_own_variables(store)
+    for index in ("1",):  # Keras's own has a learning rate that is a variable
+        store = {str(n): value for n, value in enumerate(value for key, value in store.items() if key != index)}
+    new.load_own_variables(store)
+    assert int(array(new.iterations)) == 1
+    store = {}
+    new.save_own_variables(store)
+    other.load_own_variables(store)
+    assert int(array(other.iterations)) == 1 and len(store) == len(other.variables)
