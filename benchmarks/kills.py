@@ -201,7 +201,7 @@ def arrays(path: Path) -> dict[str, bytes]:
 def lines(path: Path) -> list[dict[str, Any]]:
     """Return the lines of metrics without times and speeds."""
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    clocks = ("seconds", "tokens_per_second")
+    clocks = ("seconds", "tokens_per_second", "flops_per_second", "share_of_peak")
     return [{name: value for name, value in record.items() if name not in clocks} for record in records]
 
 
