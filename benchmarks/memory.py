@@ -4,8 +4,9 @@
 
 Parameters and optimizer are compared with those of the model made. Activations are compared, on TensorFlow and JAX,
 with the temporary memory that XLA plans for the compiled step (which holds the gradients too, where they find no room
-that activations have left); on PyTorch with the tensors that are saved for the gradient. Each backend runs in a process
-of its own. Rematerialised steps stand beside those that keep all.
+that activations have left); on PyTorch with the rise of the process's memory in a step, on Linux. Each backend runs in
+a process of its own. Rematerialised steps stand beside those that keep all; on JAX's CPU, for which XLA merges what is
+computed again with what was before, they save nothing.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def measured(model: Any, batch: dict[str, Any], dump: Path) -> int:
     """Return the bytes of a step beside weights and optimizer, see the top of the file."""
     import keras
 
-    return {"tensorflow": planned_by_xla, "jax": planned_by_jax, "torch": saved_by_torch}[keras.backend.backend()](
+    return {"tensorflow": planned_by_xla, "jax": planned_by_jax, "torch": peak_of_torch}[keras.backend.backend()](
         model, batch, dump
     )
 
@@ -100,34 +101,27 @@ def planned_by_jax(model: Any, batch: dict[str, Any], dump: Path) -> int:
     return int(compiled.memory_analysis().temp_size_in_bytes)
 
 
-def saved_by_torch(model: Any, batch: dict[str, Any], dump: Path) -> int:
-    """Return the bytes of the tensors that the forward pass saves, and of one block's that is computed again."""
+def peak_of_torch(model: Any, batch: dict[str, Any], dump: Path) -> int:
+    """Return how far the memory of the process rises in a step, after two that make what stays.
+
+    Large blocks have to go back to the system when they are freed: MALLOC_MMAP_THRESHOLD_ has to be small.
+    """
     import torch
 
-    own = {variable.value.untyped_storage().data_ptr() for variable in model.variables}
-    living: dict[int, int] = {}
-    most = 0
-
-    class Saved:
-        def __init__(self, tensor: Any) -> None:
-            nonlocal most
-            self.tensor, self.pointer = tensor, tensor.untyped_storage().data_ptr()
-            if self.pointer not in own:
-                counts[self.pointer] = counts.get(self.pointer, 0) + 1
-                living[self.pointer] = tensor.untyped_storage().nbytes()
-                most = max(most, sum(living.values()))
-
-        def __del__(self) -> None:
-            if self.pointer in counts:
-                counts[self.pointer] -= 1
-                if not counts[self.pointer]:
-                    del counts[self.pointer], living[self.pointer]
-
-    counts: dict[int, int] = {}
+    tensors = {name: torch.as_tensor(value) for name, value in batch.items()}
     model.train()
-    with torch.autograd.graph.saved_tensors_hooks(Saved, lambda saved: saved.tensor):
-        model.train_step({name: torch.as_tensor(value) for name, value in batch.items()})
-    return most
+    for _ in range(2):
+        model.train_step(tensors)
+    before = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+    model.train_step(tensors)
+    return resident("VmHWM") - before
+
+
+def resident(name: str) -> int:
+    """Return the bytes that Linux has for this process under a name."""
+    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) * 1024 if found else 0
 
 
 def measure(settings: dict[str, Any], dump: Path) -> list[dict[str, Any]]:
@@ -180,6 +174,7 @@ def main(words: Sequence[str] | None = None) -> None:
             call = [sys.executable, "-m", "benchmarks.memory", "--measure", json.dumps(settings), "--dump", dump]
             flags = f"--xla_dump_to={dump} --xla_dump_hlo_as_text --xla_dump_hlo_module_re=.*train_step.*"
             environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "2"}
+            environment |= {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
             environment["XLA_FLAGS"] = flags if backend == "tensorflow" else ""
             done = subprocess.run(call, env=environment, stdout=subprocess.PIPE, text=True, check=True)
         rows += json.loads(done.stdout.splitlines()[-1])

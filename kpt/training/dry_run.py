@@ -74,7 +74,10 @@ def costs_of(task: Pretraining, vocabulary: Vocabulary, devices: Devices) -> dic
     """Return what `dry_run` does, for a vocabulary."""
     settings = task.settings
     model, optimizer = without_values(lambda: task.model(vocabulary), make_optimizer(task))
-    arguments = model.backbone.arguments
+    arguments, backend = model.backbone.arguments, keras.backend.backend()
+    kept = arguments
+    if backend == "jax" and find_device().name == "CPU":  # XLA merges there what is computed again with what was before
+        kept = arguments | {"remat": False}
     step: dict[str, Any] = {"length": settings.length, "predictions": task.predictions, "vocabulary": vocabulary.size}
     half = 2 if settings.precision != "float32" else 4
     rows = -(-settings.batch_size // devices.replicas)
@@ -82,7 +85,7 @@ def costs_of(task: Pretraining, vocabulary: Vocabulary, devices: Devices) -> dic
         model,
         optimizer,
         devices,
-        activation_bytes(arguments, batch=rows, backend=keras.backend.backend(), bytes=half, **step),
+        activation_bytes(kept, batch=rows, backend=backend, bytes=half, **step),
     ) | {
         "tokens_per_step": settings.tokens_per_step,
         "tokens_per_update": settings.tokens_per_step * settings.accumulate,
