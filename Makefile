@@ -46,6 +46,7 @@ bench: .venv/bench.stamp
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.devices
 	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.memory
 
 clean:
 	rm -rf .venv demo

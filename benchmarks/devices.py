@@ -27,7 +27,7 @@ from rich.table import Table
 
 from kpt.files import write_json
 
-FULL: dict[str, Any] = {"size": "mini", "vocabulary_size": 2000, "length": 128, "batch_size": 16, "steps": 10}
+FULL: dict[str, Any] = {"size": "mini", "vocabulary_size": 2000, "length": 128, "batch_size": 16, "steps": 40}
 TINY: dict[str, Any] = {"size": "tiny", "vocabulary_size": 500, "length": 16, "batch_size": 4, "steps": 3}
 #: Ours and the peer of each comparison, by backend.
 COMPARISONS = {

@@ -188,6 +188,6 @@ def _kind(folder: Path) -> str:
         raise InputError(f"{file} cannot be read ({error.strerror}); give a tokenizer's folder") from error
     except (ValueError, LookupError, TypeError, RecursionError):
         return "WordPiece"  # whose reader says in detail what is damaged
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise InputError(f"{file} has a tokenizer of the kind {kind!r}; kpt has {', '.join(KINDS)}")
-    return str(kind)
+    return kind
