@@ -12,7 +12,7 @@ from kpt.models import Decoder, Encoder
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 def test_a_table_says_all_of_its_backbone(family: Family) -> None:
     cls = Encoder if family.backbone == "encoder" else Decoder
-    free = {"self", "dtype", "kwargs"} | ({"pooler", "attention_dropout"} if cls is Encoder else set())
+    free = {"self", "dtype", "kwargs", "remat"} | ({"pooler", "attention_dropout"} if cls is Encoder else set())
     # GPT-2 shares no keys and has no rotary positions; Llama drops nothing but attention.
     free |= {"dropout", "key_value_heads", "rotary_base", "rotary_scaling"} if cls is Decoder else set()
     names = set(inspect.signature(cls.__init__).parameters)
