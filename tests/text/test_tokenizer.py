@@ -27,9 +27,10 @@ def test_a_folder_says_which_kind_it_has(tmp_path: Path) -> None:
     assert load_tokenizer(tmp_path).fingerprint == tokenizer.fingerprint
 
 
-def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "tokenizer.json").write_text(json.dumps({"model": {"type": "Unheard"}}), encoding="utf-8")
-    with pytest.raises(InputError, match=r"tokenizer\.json has a tokenizer of the kind 'Unheard'; kpt has WordPiece"):
+@pytest.mark.parametrize(("kind", "shown"), [("Unheard", "'Unheard'"), (["BPE"], r"\['BPE'\]")])
+def test_an_unknown_kind_is_refused(tmp_path: Path, kind: object, shown: str) -> None:
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"model": {"type": kind}}), encoding="utf-8")
+    with pytest.raises(InputError, match=rf"tokenizer\.json has a tokenizer of the kind {shown}; kpt has WordPiece"):
         load_tokenizer(tmp_path)
 
 
