@@ -105,7 +105,7 @@ def training_flops(
     Example:
         >>> tiny = {"depth": 2, "width": 128, "heads": 2}
         >>> training_flops(tiny, batch=16, length=128, predictions=20, vocabulary=2000)
-        6081740800
+        6128664576
 
     Source: Kaplan et al. 2020, "Scaling Laws for Neural Language Models", table 1.
     """
