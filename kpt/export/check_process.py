@@ -14,11 +14,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 OTHERS = ("kpt", "keras", "keras_hub", "keras_nlp", "tensorflow_serving")
 if __name__ == "__main__":  # what is not imported here must not be needed; TensorFlow looks for Keras by itself
     sys.modules.update(dict.fromkeys(OTHERS))  # type: ignore[arg-type]
+    # TensorFlow Text imports its Keras layers in any case, and without Keras fails at them, before its operations.
+    LAYERS = "tensorflow_text.python.keras"
+    sys.modules[LAYERS] = ModuleType(LAYERS)
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402

@@ -78,6 +78,12 @@ def test_a_process_without_kpt_and_keras_gets_the_models_own_predictions(served:
         assert_served(answer[loaded], served.pretrainer, served.tokenizer, texts, LENGTH)
 
 
+def test_the_export_stands_its_check(served: Served) -> None:
+    found = kpt.export.check_saved_model(served.folder / "saved_models" / "bert")
+    assert found.signatures == ["fill_mask", "next_sentence", "serving_default"]
+    assert found.largest_difference < 1e-5
+
+
 def test_the_python_of_the_page_runs(served: Served) -> None:
     page = (ROOT / "saved_models" / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall("```python\n(.*?)```", page, flags=re.DOTALL)
