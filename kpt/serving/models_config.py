@@ -14,7 +14,7 @@ from typing import Any
 
 from kpt.errors import InputError
 
-__all__ = ["ModelSettings", "check_inside", "find_models", "read_models_config", "versions_in"]
+__all__ = ["ModelSettings", "check_inside", "find_models", "left_out", "read_models_config", "versions_in"]
 
 #: Where the stock image has the folder that this server is given.
 IMAGE_FOLDER = PurePosixPath("/models")
@@ -90,6 +90,18 @@ def find_models(root: Path, config: Path | None = None) -> list[ModelSettings]:
             f"{root} has no model: neither {CONFIG} nor a folder with a version in it; export one with kpt export"
         )
     return found
+
+
+def left_out(root: Path, models: Sequence[ModelSettings]) -> list[str]:
+    """Return the names of the folders in a server's folder that have versions and belong to none of its models."""
+    if versions_in(root):
+        return []
+    served = {os.path.realpath(model.folder) for model in models}
+    return sorted(
+        entry.name
+        for entry in root.iterdir()
+        if not entry.is_symlink() and versions_in(entry) and os.path.realpath(entry) not in served
+    )
 
 
 def read_models_config(path: Path, root: Path) -> list[ModelSettings]:

@@ -23,7 +23,7 @@ from kpt.errors import InputError
 from kpt.serving.answers import Answers, predict
 from kpt.serving.grpc_services import add_services
 from kpt.serving.model_versions import ModelVersions
-from kpt.serving.models_config import find_models
+from kpt.serving.models_config import CONFIG, find_models, left_out
 from kpt.serving.rest import rest_application
 from kpt.serving.servable import Servable, warm_up_logs
 
@@ -81,6 +81,9 @@ class ModelServer:
             raise InputError(f"{error}; give the folder that holds it") from error
         self.models = {model.name: ModelVersions(model, folder, load_warm, say) for model in found}
         self._host, self._say, self._poll_seconds = host, say, poll_seconds
+        if names := left_out(folder, found):
+            path = folder / CONFIG if config is None else config
+            say(f"not served, since {path} does not name them: {', '.join(names)}; add a config for each")
         self._stopping = threading.Event()
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="rest")
         answers = Answers(self.models)

@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from kpt.errors import InputError
-from kpt.serving.models_config import ModelSettings, check_inside, find_models, read_models_config, versions_in
+from kpt.serving.models_config import (
+    ModelSettings,
+    check_inside,
+    find_models,
+    left_out,
+    read_models_config,
+    versions_in,
+)
 
 TWO = """
 model_config_list {
@@ -96,6 +103,16 @@ def test_models_are_found_without_a_file(tmp_path: Path) -> None:
         find_models(tmp_path / "notes")
     with pytest.raises(InputError, match="there is no folder"):
         find_models(tmp_path / "nowhere")
+
+
+def test_folders_that_the_file_leaves_out_are_found(tmp_path: Path) -> None:
+    for folder in ("bert/1", "reviews/2", "words/1", "empty", ".partial/notes"):
+        (tmp_path / folder).mkdir(parents=True)
+    models = read_models_config(
+        write(tmp_path, 'model_config_list { config { name: "a" base_path: "/models/bert" } }'), tmp_path
+    )
+    assert left_out(tmp_path, models) == ["reviews", "words"]
+    assert left_out(tmp_path / "bert", find_models(tmp_path / "bert")) == []
 
 
 def test_links_do_not_lead_out(tmp_path: Path) -> None:
