@@ -127,7 +127,7 @@ def add_arguments(parser: argparse.ArgumentParser, records: bool = True) -> None
     if records:
         group.add_argument(
             "--pooling",
-            choices=("mean", "first", "last", "pooled"),
+            choices=("mean", "distinct", "first", "last", "pooled"),
             default="mean",
             help="what stands for a text (default: mean)",
         )

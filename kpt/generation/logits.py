@@ -6,6 +6,8 @@ from typing import Any
 
 from keras import ops
 
+from kpt.layers import count_tokens
+
 __all__ = [
     "NEVER",
     "forbid_repeated_ngrams",
@@ -97,7 +99,7 @@ def penalize_repetition(logits: Any, token_ids: Any, used: Any, penalty: Any) ->
 
     Source: Keskar et al. 2019, "CTRL: A Conditional Transformer Language Model for Controllable Generation".
     """
-    occurred = _occurring(token_ids, used, ops.shape(logits)[-1])
+    occurred = count_tokens(token_ids, used, ops.shape(logits)[-1]) > 0
     return ops.where(occurred, ops.where(logits < 0, logits * penalty, logits / penalty), logits)
 
 
@@ -128,17 +130,9 @@ def forbid_repeated_ngrams(logits: Any, token_ids: Any, used: Any, last: Any, si
         same = token_ids[:, offset : offset + starts] == ops.take(token_ids, clipped, axis=1)[:, None]
         held = ops.logical_and(ops.take(used, clipped, axis=1)[:, None], slot >= 0)
         repeats = ops.logical_and(repeats, ops.logical_and(same, held))
-    forbidden = _occurring(token_ids[:, size - 1 :], repeats, ops.shape(logits)[-1])
+    forbidden = count_tokens(token_ids[:, size - 1 :], repeats, ops.shape(logits)[-1]) > 0
     return ops.where(forbidden, NEVER, logits)
 
 
 def _descending(logits: Any) -> Any:
     return ops.flip(ops.sort(logits, axis=-1), axis=-1)
-
-
-def _occurring(token_ids: Any, counted: Any, tokens: int) -> Any:
-    """Which tokens each row has at the slots that count: booleans `[batch, tokens]`."""
-    batch = ops.shape(token_ids)[0]
-    flat = ops.reshape(token_ids + tokens * ops.arange(batch, dtype="int32")[:, None], (-1,))
-    counts = ops.segment_sum(ops.reshape(ops.cast(counted, "int32"), (-1,)), flat, num_segments=batch * tokens)
-    return ops.reshape(counts, (batch, tokens)) > 0

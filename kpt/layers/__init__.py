@@ -8,7 +8,7 @@ from kpt.layers.feed_forward import FeedForward
 from kpt.layers.heads import MaskedLMHead, Pooler, gather_positions
 from kpt.layers.initializers import truncated_normal, zeros_instead
 from kpt.layers.normalization import normalization_layer
-from kpt.layers.pooling import POOLINGS, check_pooling, pool_sequence
+from kpt.layers.pooling import POOLINGS, check_pooling, once_each, pool_sequence
 from kpt.layers.positions import (
     LearnedPositions,
     RotaryPositions,
@@ -18,6 +18,7 @@ from kpt.layers.positions import (
     sinusoids,
 )
 from kpt.layers.segments import SegmentEmbedding
+from kpt.layers.token_counts import count_tokens
 from kpt.layers.token_embedding import TokenEmbedding
 from kpt.layers.transformer_block import TransformerBlock
 
@@ -37,10 +38,12 @@ __all__ = [
     "activation_function",
     "activation_name",
     "check_pooling",
+    "count_tokens",
     "empty_cache",
     "gather_positions",
     "gelu_tanh",
     "normalization_layer",
+    "once_each",
     "pool_sequence",
     "rotary_frequencies",
     "rotate",

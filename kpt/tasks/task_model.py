@@ -35,8 +35,9 @@ class TaskModel(StrategyModel, keras.Model):
         backbone: A model such as `kpt.Encoder` or `kpt.Decoder`: it takes a dict of inputs, gives a dict of outputs and
             has `width`. Where nothing reads its layer `pooler`, that layer is frozen.
         outputs: Number of outputs of the head.
-        pooling: What stands for a text: `"mean"` of its tokens' vectors, its `"first"` or `"last"` one, or `"pooled"`,
-            the backbone's own output of that name. None: each token stands for itself.
+        pooling: What stands for a text: `"mean"` of its tokens' vectors, the mean in which each `"distinct"` token
+            counts once (`kpt.layers.once_each`), its `"first"` or `"last"` one, or `"pooled"`, the backbone's own
+            output of that name. None: each token stands for itself.
         dropout: Rate on the vector before the head.
         length: Tokens of a window at most, marks included; by default the backbone's `maximum_length`.
         windows: Windows of a raw text at most.
@@ -106,10 +107,11 @@ class TaskModel(StrategyModel, keras.Model):
             if self.windows > 1:
                 vector = mean_of_windows(vector, mask, batch)
         else:
+            token_ids = read["token_ids"]
             if self.windows > 1:
                 sequence = ops.reshape(sequence, (batch, -1, sequence.shape[-1]))
-                mask = ops.reshape(mask, (batch, -1))
-            vector = pool_sequence(sequence, mask, self.pooling)
+                mask, token_ids = (ops.reshape(each, (batch, -1)) for each in (mask, token_ids))
+            vector = pool_sequence(sequence, mask, self.pooling, token_ids, self.backbone.vocabulary_size)
         return self.head(self.dropout(vector, training=training))
 
     def targets(self, labels: Any) -> np.ndarray:

@@ -86,12 +86,17 @@ def test_a_classifier_serves_what_it_predicts() -> None:
 
 
 def test_several_labels_of_a_text() -> None:
-    model = Classifier(tiny_encoder(**ENCODER), LABELS, multi_label=True, tokenizer=WORDPIECE)
+    model = Classifier(tiny_encoder(**ENCODER), LABELS, multi_label=True, tokenizer=WORDPIECE, pooling="distinct")
     served = ServedTask(randomized(model), WORDPIECE, LENGTH)
     told = ask(served, "serving_default", texts=HOSTILE)
     assert sorted(told) == ["classes", "probabilities"]
     np.testing.assert_allclose(told["probabilities"], model.probabilities(HOSTILE), atol=1e-5)
-    assert task_notes(model) == {"kind": "classifier", "pooling": "mean", "labels": list(LABELS), "multi_label": True}
+    assert task_notes(model) == {
+        "kind": "classifier",
+        "pooling": "distinct",
+        "labels": list(LABELS),
+        "multi_label": True,
+    }
 
 
 def test_a_decoder_tells_a_number() -> None:

@@ -13,7 +13,7 @@ INPUTS = inputs_of(random_batch())
 LABELS = ["a", "b"]
 
 
-@pytest.mark.parametrize("pooling", ["mean", "first", "last", "pooled"])
+@pytest.mark.parametrize("pooling", ["mean", "distinct", "first", "last", "pooled"])
 def test_the_head_reads_what_the_pooling_says(pooling: str) -> None:
     encoder = tiny_encoder()
     model = Classifier(encoder, LABELS, pooling=pooling, dropout=0.5)
@@ -22,6 +22,10 @@ def test_the_head_reads_what_the_pooling_says(pooling: str) -> None:
     mask = INPUTS["padding_mask"]
     vectors = {
         "mean": [row[real].mean(axis=0) for row, real in zip(outputs["sequence"], mask, strict=True)],
+        "distinct": [
+            np.mean([row[real & (ids == token)].mean(axis=0) for token in set(ids[real])], axis=0)
+            for row, real, ids in zip(outputs["sequence"], mask, INPUTS["token_ids"], strict=True)
+        ],
         "first": outputs["sequence"][:, 0],
         "last": outputs["sequence"][np.arange(4), mask.sum(axis=1) - 1],
         "pooled": outputs["pooled"],

@@ -21,7 +21,7 @@ def classifier(pooling: str = "mean", **options: object) -> Classifier:
     return model
 
 
-@pytest.mark.parametrize("pooling", ["mean", "first", "last", "pooled"])
+@pytest.mark.parametrize("pooling", ["mean", "distinct", "first", "last", "pooled"])
 def test_the_windows_of_a_text_are_pooled_together(pooling: str) -> None:
     model = classifier(pooling, windows=3)
     kernel, bias = (array(weight).astype("float64") for weight in model.head.weights)
@@ -35,8 +35,10 @@ def test_the_windows_of_a_text_are_pooled_together(pooling: str) -> None:
             one = np.array([window], "int32")
             inputs = {"token_ids": one, "segment_ids": one * 0, "padding_mask": one >= 0}
             outputs.append({n: array(v)[0].astype("float64") for n, v in model.backbone(inputs).items()})
+        tokens, vectors = np.concatenate(windows), np.concatenate([each["sequence"] for each in outputs])
         vector = {
-            "mean": np.concatenate([each["sequence"] for each in outputs]).mean(axis=0),
+            "mean": vectors.mean(axis=0),
+            "distinct": np.mean([vectors[tokens == token].mean(axis=0) for token in set(tokens)], axis=0),
             "first": np.mean([each["sequence"][0] for each in outputs], axis=0),
             "last": outputs[-1]["sequence"][-1],
             "pooled": np.mean([each["pooled"] for each in outputs], axis=0),
