@@ -87,7 +87,7 @@ def saved_model(arguments: argparse.Namespace) -> tuple[Path, int]:
     """Export a SavedModel; returns its folder, and the steps its model was trained."""
     load_backend("tensorflow")  # a SavedModel is TensorFlow's, whatever the weights were trained with
     from kpt.export import export_word_vectors, generates, saved_model
-    from kpt.tasks import TaskModel
+    from kpt.tasks import MultiTask, TaskModel
     from kpt.training import RunFolder, open_source
 
     source = open_source(arguments.source)
@@ -99,7 +99,7 @@ def saved_model(arguments: argparse.Namespace) -> tuple[Path, int]:
         return export_word_vectors(run_vectors(source), arguments.to), source.step
     model = source.load(compile=False)
     length = arguments.length
-    if length is None and not (generates(model) or isinstance(model, TaskModel)):
+    if length is None and not (generates(model) or isinstance(model, TaskModel | MultiTask)):
         length = source.config.get("training", {}).get("length")
     return saved_model(model, source.tokenizer, arguments.to, length=length, top_k=arguments.top_k), source.step
 

@@ -119,8 +119,9 @@ class MultiTask(StrategyModel, keras.Model):
         Raises:
             InputError: If a loss or metrics are given.
         """
-        if given := {"loss", "loss_weights", "metrics", "weighted_metrics"} & set(kwargs):
-            raise InputError(f"the tasks have their own losses and metrics; leave out {', '.join(sorted(given))}")
+        own = ("loss", "loss_weights", "metrics", "weighted_metrics")
+        if given := [name for name in own if kwargs.get(name) is not None]:
+            raise InputError(f"the tasks have their own losses and metrics; leave out {', '.join(given)}")
         super().compile(optimizer=optimizer, **kwargs)
 
     def compute_loss(

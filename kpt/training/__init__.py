@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kpt.training.generate_samples import GenerateSamples
     from kpt.training.gpt import GptSettings, pretrain_gpt
     from kpt.training.metrics_log import MetricsLog
+    from kpt.training.multi_task import finetune_multi_task
     from kpt.training.optimizers import (
         adamw,
         bert_optimizer,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from kpt.training.run_folder import RunFolder
     from kpt.training.schedule import WarmupDecay
     from kpt.training.sources import Loaded, load, open_source
+    from kpt.training.task_files import TaskFiles, read_task_files
     from kpt.training.word2vec import pretrain_word2vec
     from kpt.training.word2vec_settings import Word2VecSettings
 
@@ -44,6 +46,7 @@ __all__ = [
     "MetricsLog",
     "Pretraining",
     "RunFolder",
+    "TaskFiles",
     "TrainingProgress",
     "WarmupDecay",
     "Word2VecSettings",
@@ -52,6 +55,7 @@ __all__ = [
     "decoder_optimizer",
     "encoder_optimizer",
     "finetune",
+    "finetune_multi_task",
     "finetune_optimizer",
     "gpt2_optimizer",
     "load",
@@ -62,6 +66,7 @@ __all__ = [
     "pretrain_bert",
     "pretrain_gpt",
     "pretrain_word2vec",
+    "read_task_files",
     "trained_source",
     "write_report",
 ]
@@ -75,6 +80,7 @@ __getattr__, __dir__ = lazy_names(
         "FinetuneSettings": "kpt.training.finetune_settings",
         "GptSettings": "kpt.training.gpt",
         "Loaded": "kpt.training.sources",
+        "TaskFiles": "kpt.training.task_files",
         "MetricsLog": "kpt.training.metrics_log",
         "Pretraining": "kpt.training.pretraining",
         "RunFolder": "kpt.training.run_folder",
@@ -86,6 +92,7 @@ __getattr__, __dir__ = lazy_names(
         "decoder_optimizer": "kpt.training.optimizers",
         "encoder_optimizer": "kpt.training.optimizers",
         "finetune": "kpt.training.finetuning",
+        "finetune_multi_task": "kpt.training.multi_task",
         "finetune_optimizer": "kpt.training.optimizers",
         "gpt2_optimizer": "kpt.training.optimizers",
         "load": "kpt.training.sources",
@@ -96,6 +103,7 @@ __getattr__, __dir__ = lazy_names(
         "pretrain_bert": "kpt.training.bert",
         "pretrain_gpt": "kpt.training.gpt",
         "pretrain_word2vec": "kpt.training.word2vec",
+        "read_task_files": "kpt.training.task_files",
         "trained_source": "kpt.training.finetuning",
         "write_report": "kpt.training.report",
     },

@@ -12,9 +12,23 @@ import numpy as np
 from kpt.data.labelled_batches import LabelledBatches
 from kpt.evaluation.classification import confusion_matrix
 from kpt.evaluation.task_scores import label_kind, main_score, task_scores, text_losses
+from kpt.tasks import TaskModel
 from kpt.training.run_folder import RunFolder
 
-__all__ = ["TaskValidation"]
+__all__ = ["TaskValidation", "predicted_scores"]
+
+
+def predicted_scores(model: TaskModel, batches: LabelledBatches) -> tuple[np.ndarray, dict[str, float]]:
+    """Return what a model predicts of texts, in their order, and its loss and scores (`task_scores`).
+
+    Args:
+        model: the model.
+        batches: of the texts, not shuffled.
+    """
+    outputs = model.predict_in_order(batches)
+    truth = np.asarray(batches.maker.labels)
+    loss = float(text_losses(model, truth, outputs).mean())
+    return outputs, {"loss": loss, **task_scores(model, truth, outputs)}
 
 
 class TaskValidation(keras.callbacks.Callback):
@@ -54,10 +68,8 @@ class TaskValidation(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Predict, score, and keep the model if it is the best."""
         self.seconds.append(time.perf_counter() - self._begin)
-        outputs = self.model.predict_in_order(self.batches)
+        outputs, scores = predicted_scores(self.model, self.batches)
         truth = np.asarray(self.batches.maker.labels)
-        scores = {"loss": float(text_losses(self.model, truth, outputs).mean())}
-        scores |= task_scores(self.model, truth, outputs)
         if logs is not None:
             logs.update({f"val_{name}": value for name, value in scores.items()})
         record: dict[str, Any] = {"epoch": epoch + 1, "step": self._step}
