@@ -38,7 +38,7 @@ def mixing_proportions(sizes: Sequence[int], temperature: float = 1.0) -> np.nda
         InputError: the temperature is not a finite number above 0.
 
     Example:
-        >>> mixing_proportions([900, 100], temperature=2.0).tolist()
+        >>> mixing_proportions([900, 100], temperature=2.0).round(6).tolist()
         [0.75, 0.25]
 
     Source: Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 3.5.2; Devlin et al. 2019,

@@ -11,7 +11,7 @@ from keras import ops
 
 from kpt.data.labelled_batches import LabelledBatches
 from kpt.data.task_mixture import TaskMixture
-from kpt.distribution import StrategyModel, sum_over_replicas
+from kpt.distribution import StrategyModel, replica_count, sum_over_replicas
 from kpt.errors import InputError
 from kpt.tasks.task_model import TaskModel
 from kpt.tasks.windows import read_backbone
@@ -135,10 +135,15 @@ class MultiTask(StrategyModel, keras.Model):
             over, everywhere, all_rows = sum_over_replicas([over, own, rows])
             share = everywhere / all_rows
             total += self.loss_weights[name] * share * ops.divide_no_nan(ops.sum(losses * weights), over)
-        return total
+        return sum((loss / replica_count() for loss in self.losses), total)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Update and return the losses and the metrics of the tasks."""
+        self.update_metrics(x, y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def update_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> None:
+        """Count a batch in the losses and the metrics of the tasks."""
         for name, (losses, weights, own) in self._task_parts(x, y, y_pred, sample_weight).items():
             words = len(losses.shape) > 1
             over = ops.sum(weights) if words else own
@@ -147,7 +152,11 @@ class MultiTask(StrategyModel, keras.Model):
             counted = weights if words else ops.cast(ops.equal(x["task"], list(self.tasks).index(name)), "float32")
             for metric in self.task_metrics[name]:
                 metric.update_state(*as_columns(y[name], y_pred[name]), sample_weight=counted)
-        return self.get_metrics_result()
+
+    @property
+    def own_metrics(self) -> list[Any]:
+        """The losses and the metrics of the tasks."""
+        return [*self.task_means.values(), *(metric for some in self.task_metrics.values() for metric in some)]
 
     def _task_parts(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> dict[str, tuple[Any, Any, Any]]:
         """For each task the losses of all texts (or words), their weights, and how many texts are of the task."""

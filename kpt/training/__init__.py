@@ -12,6 +12,7 @@ from kpt.lazy import lazy_names
 if TYPE_CHECKING:
     from kpt.training.bert import BertSettings, pretrain_bert
     from kpt.training.checkpoints import Checkpoints
+    from kpt.training.continual import ContinualSettings, finetune_continual
     from kpt.training.finetune_settings import FinetuneSettings
     from kpt.training.finetuning import finetune, load_task_model, new_source, trained_source
     from kpt.training.generate_samples import GenerateSamples
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BertSettings",
     "Checkpoints",
+    "ContinualSettings",
     "FinetuneSettings",
     "GenerateSamples",
     "GptSettings",
@@ -55,6 +57,7 @@ __all__ = [
     "decoder_optimizer",
     "encoder_optimizer",
     "finetune",
+    "finetune_continual",
     "finetune_multi_task",
     "finetune_optimizer",
     "gpt2_optimizer",
@@ -92,6 +95,8 @@ __getattr__, __dir__ = lazy_names(
         "decoder_optimizer": "kpt.training.optimizers",
         "encoder_optimizer": "kpt.training.optimizers",
         "finetune": "kpt.training.finetuning",
+        "ContinualSettings": "kpt.training.continual",
+        "finetune_continual": "kpt.training.continual",
         "finetune_multi_task": "kpt.training.multi_task",
         "finetune_optimizer": "kpt.training.optimizers",
         "gpt2_optimizer": "kpt.training.optimizers",
