@@ -13,7 +13,7 @@ from typing import Any
 from kpt.errors import InputError
 from kpt.training.finetune_settings import FinetuneSettings
 
-__all__ = ["TaskFiles", "read_task_files", "task_settings"]
+__all__ = ["TaskFiles", "read_task_files", "saved_settings", "task_settings"]
 
 #: Settings that a task may have for itself, and the types of their values.
 OWN: dict[str, type] = {
@@ -101,6 +101,32 @@ def read_task_files(path: str | os.PathLike[str]) -> list[TaskFiles]:
     if not isinstance(tables, dict) or not tables:
         raise InputError(f"{path} has no task; give each a table with {', '.join(NEEDED)}")
     return [_task(name, table, path) for name, table in tables.items()]
+
+
+def saved_settings(config: Mapping[str, Any], task: str | None, source: str | os.PathLike[str]) -> FinetuneSettings:
+    """Return the settings that a tuned model was trained with.
+
+    Args:
+        config: the `config.json` of its run.
+        task: of a run of several tasks, the name of the one that is wanted.
+        source: the run, for messages.
+
+    Raises:
+        InputError: the run is no fine-tuning, has no task of the name, or has several and none is named.
+    """
+    if "tasks" in config:
+        if task not in config["tasks"]:
+            wanted = "no task is named" if task is None else f"it has no task {task!r}"
+            raise InputError(f"{source} has the tasks {', '.join(config['tasks'])}, and {wanted}; name one of them")
+        values = config["tasks"][task]
+    elif task is not None:
+        raise InputError(f"{source} has one task alone, and {task!r} is asked for; leave the name out")
+    else:
+        values = config.get("training")
+    try:
+        return FinetuneSettings(**values)
+    except TypeError as error:
+        raise InputError(f"{source} has no settings of a fine-tuning ({error}); tune it anew") from error
 
 
 def _task(name: str, table: Any, path: Path) -> TaskFiles:
