@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
@@ -29,14 +29,14 @@ from kpt.training.on_devices import on_devices
 from kpt.training.progress import TrainingProgress
 from kpt.training.run_folder import RunFolder
 from kpt.training.task_files import TaskFiles
-from kpt.training.task_validation import predicted_scores
+from kpt.training.task_validation import EpochScores, predicted_scores
 
 __all__ = ["TasksValidation", "finetune_multi_task"]
 
 TITLE = "Several tasks"
 
 
-class TasksValidation(keras.callbacks.Callback):
+class TasksValidation(EpochScores):
     """Predicts the validation texts of all tasks after each epoch, and keeps the best model.
 
     It is to several tasks what `TaskValidation` is to one. Best is the highest mean over the tasks of the score that
@@ -53,21 +53,9 @@ class TasksValidation(keras.callbacks.Callback):
     """
 
     def __init__(self, run: RunFolder, joint: JointTasks) -> None:
-        super().__init__()
-        self.run, self.joint = run, joint
-        self.epochs: list[dict[str, Any]] = []
-        self.best: dict[str, Any] | None = None
+        super().__init__(run)
+        self.joint = joint
         self.outputs: dict[str, np.ndarray] = {}
-        self.seconds: list[float] = []
-        self._step = 0
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Start the clock of the throughput."""
-        self._begin = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Count the steps."""
-        self._step += 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Predict, score, and keep the model if it is the best."""

@@ -15,7 +15,7 @@ from kpt.evaluation.task_scores import label_kind, main_score, task_scores, text
 from kpt.tasks import TaskModel
 from kpt.training.run_folder import RunFolder
 
-__all__ = ["TaskValidation", "predicted_scores"]
+__all__ = ["EpochScores", "TaskValidation", "predicted_scores"]
 
 
 def predicted_scores(model: TaskModel, batches: LabelledBatches) -> tuple[np.ndarray, dict[str, float]]:
@@ -31,7 +31,36 @@ def predicted_scores(model: TaskModel, batches: LabelledBatches) -> tuple[np.nda
     return outputs, {"loss": loss, **task_scores(model, truth, outputs)}
 
 
-class TaskValidation(keras.callbacks.Callback):
+class EpochScores(keras.callbacks.Callback):
+    """Counts the steps and the seconds of epochs, for callbacks that score each and keep the model of the best.
+
+    Args:
+        run: receives the model of the best epoch as its only checkpoint.
+
+    Attributes:
+        epochs: a record for each epoch.
+        best: the record of the best epoch, or None.
+        seconds: that each epoch took, without its scoring.
+    """
+
+    def __init__(self, run: RunFolder) -> None:
+        super().__init__()
+        self.run = run
+        self.epochs: list[dict[str, Any]] = []
+        self.best: dict[str, Any] | None = None
+        self.seconds: list[float] = []
+        self._step = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Start the clock of the throughput."""
+        self._begin = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Count the steps."""
+        self._step += 1
+
+
+class TaskValidation(EpochScores):
     """Predicts the validation texts after each epoch, adds their loss and scores to the logs, keeps the best model.
 
     It comes first among the callbacks: those after it, such as `MetricsLog` and Keras's `EarlyStopping`, find
@@ -49,21 +78,9 @@ class TaskValidation(keras.callbacks.Callback):
     """
 
     def __init__(self, run: RunFolder, batches: LabelledBatches) -> None:
-        super().__init__()
-        self.run, self.batches = run, batches
-        self.epochs: list[dict[str, Any]] = []
-        self.best: dict[str, Any] | None = None
+        super().__init__(run)
+        self.batches = batches
         self.outputs: np.ndarray | None = None
-        self.seconds: list[float] = []
-        self._step = 0
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Start the clock of the throughput."""
-        self._begin = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Count the steps."""
-        self._step += 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Predict, score, and keep the model if it is the best."""
