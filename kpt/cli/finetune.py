@@ -4,36 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from kpt.cli.arguments import (
-    add_device_arguments,
-    add_out_argument,
-    add_source_argument,
-    check_out,
-    positive_integer,
-    positive_number,
-    proportion,
-    whole_number,
-)
+from kpt.cli.arguments import check_out
 from kpt.cli.backend import load_devices
+from kpt.cli.finetune_arguments import SETTINGS, add_arguments, check_source, source_of
+from kpt.cli.finetune_tasks import add_task_parsers
 from kpt.cli.output import Output
-from kpt.errors import InputError
 
 __all__ = ["add_parser", "run"]
 
-# What is handed on to the settings under its own name.
-SETTINGS = (
-    "epochs",
-    "batch_size",
-    "length",
-    "learning_rate",
-    "dropout",
-    "patience",
-    "precision",
-    "seed",
-)
 #: What is handed on where a task has it.
 OWN_SETTINGS = ("multi_label", "pooling", "windows", "text_field", "pair_field", "label_field", "column", "repair_tags")
 
@@ -83,62 +63,7 @@ def add_parser(verbs: Any) -> Sequence[argparse.ArgumentParser]:
     )
     for parser in (classify, regress, tag):
         parser.set_defaults(run=run)
-    return classify, regress, tag
-
-
-def add_arguments(parser: argparse.ArgumentParser, records: bool = True) -> None:
-    """Add what the tasks have in common; `records`: what those on records of texts have."""
-    add_source_argument(parser, required=False)
-    kinds = ".jsonl .csv .tsv, or .gz" if records else "in columns, or .gz"
-    parser.add_argument("--train", type=Path, nargs="+", required=True, metavar="FILE", help=kinds)
-    parser.add_argument("--validation", type=Path, nargs="+", required=True, metavar="FILE", help="likewise")
-    add_out_argument(parser, "the run")
-    add_device_arguments(parser)
-    group = parser.add_argument_group("a model that was not trained, in place of --from")
-    group.add_argument("--size", metavar="NAME", help="tiny, mini, small, medium, base or large")
-    group.add_argument("--tokenizer", type=Path, metavar="DIR", help="its tokenizer")
-    if records:
-        group = parser.add_argument_group("fields")
-        group.add_argument("--text-field", default="text", metavar="NAME", help="of the text (default: text)")
-        group.add_argument("--pair-field", metavar="NAME", help="of the second text, where texts come in pairs")
-        group.add_argument("--label-field", default="label", metavar="NAME", help="of the label (default: label)")
-    group = parser.add_argument_group("training")
-    group.add_argument("--epochs", type=positive_integer, default=4, metavar="N", help="(default: 4)")
-    group.add_argument("--batch-size", type=positive_integer, default=32, metavar="N", help="texts (default: 32)")
-    what = "window" if records else "text"
-    group.add_argument(
-        "--length", type=positive_integer, metavar="N", help=f"tokens of a {what} at most (default: 256)"
-    )
-    if records:
-        group.add_argument(
-            "--windows",
-            type=positive_integer,
-            default=16,
-            metavar="N",
-            help="windows that a text is read in at most; a pair has one (default: 16)",
-        )
-    group.add_argument(
-        "--learning-rate",
-        type=positive_number,
-        metavar="X",
-        help="its peak (default: 2e-5 from the base size on, 3e-4 for smaller models)",
-    )
-    group.add_argument("--dropout", type=proportion, default=0.1, metavar="X", help="before the head (default: 0.1)")
-    if records:
-        group.add_argument(
-            "--pooling",
-            choices=("mean", "distinct", "first", "last", "pooled"),
-            default="mean",
-            help="what stands for a text (default: mean)",
-        )
-    group.add_argument("--patience", type=positive_integer, metavar="N", help="end after N epochs without a better one")
-    group.add_argument(
-        "--precision",
-        choices=("float32", "mixed_bfloat16", "mixed_float16"),
-        default="float32",
-        help="of a model that was not trained (default: float32)",
-    )
-    group.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of all that is random (default: 0)")
+    return classify, regress, tag, *add_task_parsers(tasks)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
@@ -148,7 +73,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     if devices.chief:
         check_out(arguments.out, "config.json", overwrite=arguments.overwrite, written_as="kpt-run")
     from kpt.training.finetune_settings import FinetuneSettings
-    from kpt.training.finetuning import finetune, new_source, trained_source
+    from kpt.training.finetuning import finetune
 
     settings = FinetuneSettings(
         task=arguments.task,
@@ -156,26 +81,6 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         **{name: getattr(arguments, name) for name in SETTINGS},
         **{name: getattr(arguments, name) for name in OWN_SETTINGS if hasattr(arguments, name)},
     )
-    if arguments.source is not None:
-        source = trained_source(arguments.source)
-    else:
-        source = new_source(arguments.size, arguments.tokenizer)
     files = arguments.train, arguments.validation
     options = {"overwrite": arguments.overwrite, "progress": True, "devices": devices}
-    return finetune(source, *files, arguments.out, settings, **options)
-
-
-def check_source(arguments: argparse.Namespace) -> None:
-    """Make sure that there is one model to tune.
-
-    Raises:
-        InputError: there is none, or there are two.
-    """
-    new = arguments.size is not None or arguments.tokenizer is not None
-    if (arguments.source is None) != new:
-        problem = "--from comes together with --size or --tokenizer" if new else "there is no model to tune"
-        raise InputError(f"{problem}; give --from MODEL, or --size NAME and --tokenizer DIR")
-    if new and (arguments.size is None or arguments.tokenizer is None):
-        raise InputError("a model that was not trained needs both --size NAME and --tokenizer DIR; give the other too")
-    if arguments.source is not None and arguments.out.resolve() == Path(arguments.source).resolve():
-        raise InputError(f"--out is the folder of the model to tune, {arguments.out}; choose another --out")
+    return finetune(source_of(arguments), *files, arguments.out, settings, **options)

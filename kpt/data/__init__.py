@@ -18,6 +18,7 @@ from kpt.lazy import lazy_names
 if TYPE_CHECKING:
     from kpt.data.batches import Batches
     from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
+    from kpt.data.task_mixture import TaskMixture
 
 __all__ = [
     "Batches",
@@ -30,6 +31,7 @@ __all__ = [
     "Segments",
     "SentencePairs",
     "TaggedWords",
+    "TaskMixture",
     "TokenStore",
     "Windows",
     "bio_tag_names",
@@ -48,5 +50,6 @@ __getattr__, __dir__ = lazy_names(
         "Batches": "kpt.data.batches",
         "LabelledBatches": "kpt.data.labelled_batches",
         "LabelledExamples": "kpt.data.labelled_batches",
+        "TaskMixture": "kpt.data.task_mixture",
     },
 )

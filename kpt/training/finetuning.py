@@ -16,17 +16,17 @@ from kpt.data.conll import TaggedWords, bio_tag_names, read_conll
 from kpt.data.labelled import LabelledTexts, label_names, read_labelled
 from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
 from kpt.distribution import in_scope
-from kpt.errors import InputError, Terminated
+from kpt.errors import InputError
 from kpt.evaluation.task_scores import label_kind, labelled_examples, main_score
 from kpt.files import write_json
 from kpt.models import Decoder, Encoder, encoder_config
-from kpt.tasks import Classifier, Regressor, Tagger, TaskModel
+from kpt.tasks import Classifier, MultiTask, Regressor, Tagger, TaskModel
 from kpt.text import Tokenizer, load_tokenizer
 from kpt.training.finetune_errors import worst_errors
 from kpt.training.finetune_report import write_finetune_report
 from kpt.training.finetune_settings import FinetuneSettings, peak_rate
 from kpt.training.finite_loss import FiniteLoss
-from kpt.training.interruption import Interruption
+from kpt.training.interruption import Interruption, train_and_finish
 from kpt.training.metrics_log import MetricsLog
 from kpt.training.on_devices import on_devices
 from kpt.training.progress import TrainingProgress
@@ -155,7 +155,8 @@ def finetune(
         monitor = f"val_{main_score(model)}"
         own.append(keras.callbacks.EarlyStopping(monitor=monitor, mode="max", patience=settings.patience))
     shown = TrainingProgress(steps) if progress else None
-    with Interruption() as interruption:
+
+    def train_model(interruption: Interruption) -> None:
         try:
             model.fit(
                 LabelledBatches(examples, batch_size=batch_size),
@@ -163,27 +164,38 @@ def finetune(
                 callbacks=[*own, *([shown] if shown else []), *callbacks, interruption],
                 verbose=0,
             )
-        except (KeyboardInterrupt, Terminated) as error:
-            if interruption.heard and scored.best:
-                best = f"interrupted; {run.path} has the best epoch so far, {scored.best['epoch']}"
-                raise interruption.with_message(best) from error
-            raise
         finally:
             if shown:
                 shown.close()
-            if not interruption.urgent:
-                results = finish(run, model, scored, held_out, examples, checks)
+
+    results = train_and_finish(
+        train_model,
+        lambda: f"{run.path} has the best epoch so far, {scored.best['epoch']}" if scored.best else None,
+        lambda: finish(run, model, scored, held_out, examples, checks),
+    )
     return results | {"seconds": round(time.perf_counter() - begin, 1)}
 
 
-def load_task_model(folder: str | os.PathLike[str]) -> TaskModel:
+def load_task_model(folder: str | os.PathLike[str], task: str | None = None) -> TaskModel:
     """Return the tuned model of a run folder, with its tokenizer, ready to `predict`.
 
+    Args:
+        folder: the run folder.
+        task: of a run of several tasks, the name of the one that is wanted.
+
     Raises:
-        InputError: it is no run folder, has no checkpoint, or is a run of another kind.
+        InputError: it is no run folder, has no checkpoint, or is a run of another kind; or it has several tasks and
+            none of the name.
     """
     run = RunFolder(folder)
     model = run.load(compile=False)
+    if isinstance(model, MultiTask):
+        if task not in model.tasks:
+            wanted = "no task is named" if task is None else f"it has no task {task!r}"
+            raise InputError(f"{run.path} has the tasks {', '.join(model.tasks)}, and {wanted}; name one of them")
+        model = model.tasks[task]
+    elif task is not None:
+        raise InputError(f"{run.path} has one task alone, and {task!r} is asked for; leave the name out")
     if not isinstance(model, TaskModel):
         raise InputError(f"{run.path} has no classifier, regressor or tagger; give a run of `kpt finetune`")
     model.tokenizer = run.tokenizer
