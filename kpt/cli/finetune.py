@@ -29,6 +29,11 @@ SETTINGS = (
     "batch_size",
     "length",
     "learning_rate",
+    "layer_decay",
+    "freeze",
+    "gradual_unfreezing",
+    "lora_rank",
+    "lora_alpha",
     "dropout",
     "patience",
     "precision",
@@ -131,6 +136,7 @@ def add_arguments(parser: argparse.ArgumentParser, records: bool = True) -> None
             default="mean",
             help="what stands for a text (default: mean)",
         )
+    add_trained_arguments(group)
     group.add_argument("--patience", type=positive_integer, metavar="N", help="end after N epochs without a better one")
     group.add_argument(
         "--precision",
@@ -139,6 +145,43 @@ def add_arguments(parser: argparse.ArgumentParser, records: bool = True) -> None
         help="of a model that was not trained (default: float32)",
     )
     group.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of all that is random (default: 0)")
+
+
+def add_trained_arguments(group: Any) -> None:
+    """Add what says which weights are trained, and how fast."""
+    group.add_argument(
+        "--layer-decay",
+        type=positive_number,
+        default=1.0,
+        metavar="X",
+        help="factor on the rate from each block to the one below, such as 0.8 (default: 1)",
+    )
+    group.add_argument(
+        "--freeze",
+        type=blocks,
+        default=0,
+        metavar="N|backbone",
+        help="train neither the embeddings nor the lowest N blocks; backbone: train the head alone",
+    )
+    group.add_argument(
+        "--gradual-unfreezing",
+        action="store_true",
+        help="train the head alone in the first epoch, and a block more in each further one, from the highest down",
+    )
+    group.add_argument(
+        "--lora-rank",
+        type=positive_integer,
+        metavar="N",
+        help="train adapters of this rank on the blocks in place of their weights (LoRA), merged in what is saved",
+    )
+    group.add_argument(
+        "--lora-alpha", type=positive_number, metavar="X", help="scale of the adapters (default: their rank)"
+    )
+
+
+def blocks(text: str) -> int | str:
+    """Read a number of blocks, or `backbone`."""
+    return text if text == "backbone" else whole_number(text)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:

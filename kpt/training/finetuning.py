@@ -33,6 +33,7 @@ from kpt.training.progress import TrainingProgress
 from kpt.training.run_folder import RunFolder
 from kpt.training.sources import open_source
 from kpt.training.task_validation import TaskValidation
+from kpt.training.trained_weights import choose_trained, task_optimizer, trained_parameters
 
 __all__ = ["Source", "finetune", "load_task_model", "new_source", "trained_source"]
 
@@ -137,13 +138,15 @@ def finetune(
     data, held_out = (read_files(files, settings) for files in (train, validation))
     random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend
     model = build_task(source, data, settings)
+    choose_trained(model, settings)
     weights = None if isinstance(data, TaggedWords) else text_weights(data, settings)
     examples = labelled_examples(model, data, weights=weights, seed=settings.seed)
     checks = labelled_examples(model, held_out, shuffle=False)
     run = RunFolder.create(out, source.tokenizer, config_of(source, model, data, held_out, settings), overwrite)
 
-    steps = examples.steps(settings.batch_size) * settings.epochs
-    model.compile(optimizer=settings.optimizer(steps, model.backbone.width))
+    steps_per_epoch = examples.steps(settings.batch_size)
+    steps = steps_per_epoch * settings.epochs
+    model.compile(optimizer=task_optimizer(model, settings, steps_per_epoch))
     batch_size = settings.batch_size
     scored = TaskValidation(run, LabelledBatches(checks, batch_size=batch_size, repeat=True))
     own = [
@@ -286,6 +289,7 @@ def finish(
     speeds = sorted(len(examples.texts) / seconds for seconds in scored.seconds[1:] or scored.seconds)
     results = {
         "parameters": model.count_params(),
+        "trained_parameters": trained_parameters(model),
         "texts": len(examples.texts),
         "texts_cut": examples.texts.cut,
         "validation_texts": len(held_out),
