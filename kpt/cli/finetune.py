@@ -39,6 +39,18 @@ SETTINGS = (
     "precision",
     "seed",
 )
+#: The tasks of GLUE, and whether a number is to be told; `kpt.data.glue` has the rest, and loads more than help needs.
+GLUE = {
+    "CoLA": False,
+    "SST-2": False,
+    "MRPC": False,
+    "QQP": False,
+    "STS-B": True,
+    "MNLI": False,
+    "QNLI": False,
+    "RTE": False,
+    "WNLI": False,
+}
 #: What is handed on where a task has it.
 OWN_SETTINGS = ("multi_label", "pooling", "windows", "text_field", "pair_field", "label_field", "column", "repair_tags")
 
@@ -86,23 +98,49 @@ def add_parser(verbs: Any) -> Sequence[argparse.ArgumentParser]:
     tag.add_argument(
         "--repair-tags", action="store_true", help="let an I-TYPE that continues nothing begin an entity, and count it"
     )
-    for parser in (classify, regress, tag):
+    glue: argparse.ArgumentParser = tasks.add_parser(
+        "glue",
+        help="one of the nine tasks of GLUE",
+        description="Fine-tune a model on one of GLUE's tasks, in the folder of its files as GLUE has them, and score "
+        "it as GLUE does.",
+        epilog="Example: kpt finetune glue --task SST-2 --data GLUE/SST-2 --from run --out tuned",
+    )
+    glue.add_argument("--task", dest="glue", required=True, choices=GLUE, help="its name")
+    glue.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with train.tsv and dev.tsv")
+    add_arguments(glue, files=False)
+    for parser in (classify, regress, tag, glue):
         parser.set_defaults(run=run)
-    return classify, regress, tag
+    return classify, regress, tag, glue
 
 
-def add_arguments(parser: argparse.ArgumentParser, records: bool = True) -> None:
-    """Add what the tasks have in common; `records`: what those on records of texts have."""
+def add_arguments(parser: argparse.ArgumentParser, records: bool = True, files: bool = True) -> None:
+    """Add what the tasks have in common; `records`: what those on records of texts have; `files`: names of files."""
     add_source_argument(parser, required=False)
-    kinds = ".jsonl .csv .tsv, or .gz" if records else "in columns, or .gz"
-    parser.add_argument("--train", type=Path, nargs="+", required=True, metavar="FILE", help=kinds)
-    parser.add_argument("--validation", type=Path, nargs="+", required=True, metavar="FILE", help="likewise")
+    if files:
+        kinds = ".jsonl .csv .tsv, or .gz" if records else "in columns, or .gz"
+        parser.add_argument("--train", type=Path, nargs="+", required=True, metavar="FILE", help=kinds)
+        parser.add_argument("--validation", type=Path, nargs="+", required=True, metavar="FILE", help="likewise")
     add_out_argument(parser, "the run")
     add_device_arguments(parser)
     group = parser.add_argument_group("a model that was not trained, in place of --from")
     group.add_argument("--size", metavar="NAME", help="tiny, mini, small, medium, base or large")
     group.add_argument("--tokenizer", type=Path, metavar="DIR", help="its tokenizer")
-    if records:
+    group = parser.add_argument_group("several runs")
+    group.add_argument(
+        "--repeats",
+        type=positive_integer,
+        default=1,
+        metavar="N",
+        help="tune with N successive seeds, tell mean and spread, keep the best (default: 1)",
+    )
+    group.add_argument(
+        "--labels",
+        type=counts,
+        metavar="N,N,...",
+        help="tune on so many of the labelled texts, such as 50,200,1400, a trained model and one of its kind that was "
+        "not, and draw the learning curve",
+    )
+    if records and files:
         group = parser.add_argument_group("fields")
         group.add_argument("--text-field", default="text", metavar="NAME", help="of the text (default: text)")
         group.add_argument("--pair-field", metavar="NAME", help="of the second text, where texts come in pairs")
@@ -179,6 +217,11 @@ def add_trained_arguments(group: Any) -> None:
     )
 
 
+def counts(text: str) -> list[int]:
+    """Read whole numbers from 1 up with commas between them."""
+    return [positive_integer(part) for part in text.split(",")]
+
+
 def blocks(text: str) -> int | str:
     """Read a number of blocks, or `backbone`."""
     return text if text == "backbone" else whole_number(text)
@@ -190,22 +233,62 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     devices = load_devices(arguments)
     if devices.chief:
         check_out(arguments.out, "config.json", overwrite=arguments.overwrite, written_as="kpt-run")
+    from kpt.data.glue import glue_files
     from kpt.training.finetune_settings import FinetuneSettings
-    from kpt.training.finetuning import finetune, new_source, trained_source
+    from kpt.training.finetuning import new_source, trained_source
+    from kpt.training.learning_curve import learning_curve
+    from kpt.training.repeats import finetune_repeats
 
-    settings = FinetuneSettings(
-        task=arguments.task,
-        class_weights="balanced" if getattr(arguments, "balance", False) else "none",
-        **{name: getattr(arguments, name) for name in SETTINGS},
-        **{name: getattr(arguments, name) for name in OWN_SETTINGS if hasattr(arguments, name)},
-    )
+    settings = FinetuneSettings(**settings_of(arguments))
     if arguments.source is not None:
         source = trained_source(arguments.source)
     else:
         source = new_source(arguments.size, arguments.tokenizer)
-    files = arguments.train, arguments.validation
-    options = {"overwrite": arguments.overwrite, "progress": True, "devices": devices}
-    return finetune(source, *files, arguments.out, settings, **options)
+    options = {"overwrite": arguments.overwrite, "progress": True, "devices": devices, "repeats": arguments.repeats}
+    if settings.glue is not None:
+        train, others = glue_files(settings.glue, arguments.data)
+        validation: Any = others[0]
+    else:
+        train, validation, others = arguments.train, arguments.validation, []
+    if arguments.labels is not None:
+        options |= {"labels": arguments.labels, "tell": output.line}
+        results = learning_curve(source, train, validation, arguments.out, settings, **options)
+    else:
+        results = finetune_repeats(source, train, validation, arguments.out, settings, **options)
+    if others and devices.chief:
+        results["glue"] = glue_results(arguments.out, settings, others)
+    return results
+
+
+def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings by name."""
+    named = {name: getattr(arguments, name) for name in (*SETTINGS, *OWN_SETTINGS) if hasattr(arguments, name)}
+    named["class_weights"] = "balanced" if getattr(arguments, "balance", False) else "none"
+    glue = getattr(arguments, "glue", None)
+    if glue is None:
+        return {**named, "task": arguments.task}
+    return {**named, "glue": glue, "task": "regress" if GLUE[glue] else "classify"}
+
+
+def glue_results(out: Path, settings: Any, files: Sequence[Path]) -> dict[str, Any]:
+    """Return GLUE's scores of a run on each file, and write them among its results."""
+    from kpt.evaluation import evaluate_task
+    from kpt.evaluation.glue import glue_scores
+    from kpt.files import write_json
+    from kpt.training.finetune_report import write_finetune_report
+    from kpt.training.finetuning import load_task_model, read_files
+    from kpt.training.report import read_json
+
+    model = load_task_model(out)
+    scores = {
+        file.stem: glue_scores(
+            settings.glue, evaluate_task(model, read_files(file, settings), batch_size=settings.batch_size, resamples=0)
+        )
+        for file in files
+    }
+    write_json(out / "results.json", {**read_json(out / "results.json", {}), "glue": scores})
+    write_finetune_report(out)
+    return scores
 
 
 def check_source(arguments: argparse.Namespace) -> None:

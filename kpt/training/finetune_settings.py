@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from kpt.data.glue import glue_task
 from kpt.errors import InputError
 from kpt.layers import POOLINGS
 from kpt.training.optimizers import FINETUNE_RATE, finetune_optimizer
@@ -56,6 +57,7 @@ class FinetuneSettings:
         text_field: field of the text.
         pair_field: field of the second text, where texts come in pairs.
         label_field: field of the label.
+        glue: name of one of GLUE's tasks, in whose files the texts are, see `kpt.data.glue`; `task` has to be its.
         column: where words are tagged, the number of the tag's column, see `kpt.data.read_conll`.
         repair_tags: whether tags that are not valid BIO are made so and counted.
 
@@ -94,6 +96,7 @@ class FinetuneSettings:
     text_field: str = "text"
     pair_field: str | None = None
     label_field: str = "label"
+    glue: str | None = None
     column: int = -1
     repair_tags: bool = False
 
@@ -127,6 +130,8 @@ class FinetuneSettings:
         check_choice("pooling", self.pooling, (*POOLINGS, "pooled"))
         check_choice("class_weights", self.class_weights, ("none", "balanced"))
         check_choice("precision", self.precision, PRECISIONS)
+        if self.glue is not None and self.task != (wanted := "regress" if glue_task(self.glue).numbers else "classify"):
+            raise InputError(f"task is {self.task!r}; GLUE's {self.glue} is one to {wanted}")
         if self.task != "classify" and (self.multi_label or self.class_weights != "none"):
             raise InputError("multi_label and class_weights are for labels of texts; leave them out")
         if self.multi_label and self.class_weights != "none":

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from kpt.data.conll import TaggedWords, bio_tag_names, read_conll
+from kpt.data.glue import read_glue
 from kpt.data.labelled import LabelledTexts, label_names, read_labelled
 from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
 from kpt.distribution import in_scope
@@ -47,7 +48,7 @@ class Source(NamedTuple):
     """What is fine-tuned.
 
     Attributes:
-        backbone: makes the model below the head; called after the random numbers are seeded.
+        backbone: makes the model below the head, a new one with each call; called after the random numbers are seeded.
         tokenizer: the tokenizer it was, or will be, trained with.
         note: what `config.json` says of it.
     """
@@ -68,12 +69,15 @@ def trained_source(source: str | os.PathLike[str]) -> Source:
     """
     folder = open_source(source)
     model = folder.load(compile=False)
-    backbone = getattr(model, "backbone", model)
-    if not isinstance(backbone, Encoder | Decoder):
+    if not isinstance(getattr(model, "backbone", model), Encoder | Decoder):
         raise InputError(f"{folder.path} has no encoder and no decoder; give a run of `kpt pretrain bert` or `gpt`")
-    return Source(
-        lambda settings: in_scope(backbone), folder.tokenizer, {"from": str(source), "from_step": folder.step}
-    )
+    loaded = [model]
+
+    def backbone(settings: FinetuneSettings) -> Any:
+        model = loaded.pop() if loaded else folder.load(compile=False)  # the one before is tuned by now
+        return in_scope(getattr(model, "backbone", model))
+
+    return Source(backbone, folder.tokenizer, {"from": str(source), "from_step": folder.step})
 
 
 def new_source(size: str, tokenizer: str | os.PathLike[str]) -> Source:
@@ -112,7 +116,8 @@ def finetune(
 
     Args:
         source: what is tuned, from `trained_source` or `new_source`.
-        train: files of labelled texts, see `kpt.data.read_labelled`; of tagged words, see `kpt.data.read_conll`.
+        train: files of labelled texts, see `kpt.data.read_labelled`; of tagged words, see `kpt.data.read_conll`; or
+            what these have read.
         validation: likewise; they choose the epoch and are never trained on.
         out: the run folder, see `RunFolder`; with `epochs.json`, `errors.json`, `results.json` and `report.html`. Its
             checkpoint is that of the best epoch.
@@ -194,7 +199,11 @@ def load_task_model(folder: str | os.PathLike[str]) -> TaskModel:
 
 
 def read_files(files: Any, settings: FinetuneSettings) -> LabelledTexts | TaggedWords:
-    """Return the labelled texts of files as the settings say."""
+    """Return the labelled texts of files as the settings say; such as were read already as they are."""
+    if isinstance(files, LabelledTexts | TaggedWords):
+        return files
+    if settings.glue is not None:
+        return read_glue(settings.glue, files)
     if settings.task == "tag":
         return read_conll(files, column=settings.column, repair=settings.repair_tags)
     kind: Any = "number" if settings.task == "regress" else "several" if settings.multi_label else "single"

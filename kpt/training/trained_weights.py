@@ -32,7 +32,7 @@ def choose_trained(model: TaskModel, settings: FinetuneSettings) -> None:
     layers, blocks = _levels(model.backbone)
     if settings.lora_rank is not None:
         add_lora(model.backbone, settings.lora_rank, settings.lora_alpha)
-    elif settings.freeze == "backbone":
+    elif isinstance(settings.freeze, str):  # the whole backbone
         for layer in model.backbone.layers:
             layer.trainable = False
     elif settings.freeze:

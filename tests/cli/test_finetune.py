@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kpt.cli import finetune
 from kpt.cli.main import main
 from tests.training.small_finetuning import small_columns, small_files, small_run
 
@@ -78,6 +79,31 @@ def test_adapters_are_merged_in_what_other_tools_read(tmp_path: Path, capfd: pyt
     expected = model.predict(TEXTS[:2])
     written = load(write_hugging_face(model, tokenizer, tmp_path / "hf")).model
     np.testing.assert_allclose(written.predict(TEXTS[:2]), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_tasks_of_glue_are_those_of_the_reader() -> None:
+    from kpt.data.glue import GLUE
+
+    assert {name: task.numbers for name, task in GLUE.items()} == finetune.GLUE
+
+
+def test_a_task_of_glue(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from tests.data.glue_folders import write_glue
+
+    run, folder = small_run(tmp_path / "bert"), write_glue(tmp_path, "MNLI", records=12)
+    out = tmp_path / "tuned"
+    words = ["--task", "MNLI", "--data", str(folder), "--from", str(run.path), "--out", str(out), "--epochs", "1"]
+    assert main(["finetune", "glue", *words, "--repeats", "2", "--json"]) == 0
+    results = json.loads(capfd.readouterr().out)
+    assert set(results["glue"]) == {"dev_matched", "dev_mismatched"} and len(results["repeats"]["runs"]) == 2
+    assert results["glue"]["dev_matched"]["accuracy"] == results["accuracy"]
+    assert json.loads((out / "results.json").read_text())["glue"] == results["glue"]
+    assert main(["evaluate", "--from", str(out), "--data", str(folder / "dev_mismatched.tsv"), "--json"]) == 0
+    scores = json.loads(capfd.readouterr().out)["dev_mismatched"]
+    assert scores["glue"] == results["glue"]["dev_mismatched"] and scores["texts"] == 12
+    (folder / "dev_mismatched.tsv").unlink()
+    assert main(["finetune", "glue", *words]) == 2
+    assert "is not empty" in capfd.readouterr().err
 
 
 def test_numbers_from_a_model_that_was_not_trained(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -50,6 +50,8 @@ def test_one_step_has_no_warm_up() -> None:
         ({"lora_rank": 2, "freeze": 1}, "leave freeze out"),
         ({"lora_alpha": 2.0}, "give lora_rank too"),
         ({"gradual_unfreezing": True, "epochs": 1}, "a block more in each epoch; give 2 or more"),
+        ({"glue": "SST2"}, "GLUE has no task 'SST2'"),
+        ({"glue": "STS-B"}, "task is 'classify'; GLUE's STS-B is one to regress"),
         ({"multi_label": True, "class_weights": "balanced"}, "leave them out with multi_label"),
     ],
 )
