@@ -13,7 +13,7 @@ from kpt.errors import InputError
 
 __all__ = ["balanced_rows", "some_texts"]
 
-Texts = TypeVar("Texts", LabelledTexts, TaggedWords)
+Texts = TypeVar("Texts", bound=LabelledTexts | TaggedWords)
 
 
 def balanced_rows(labels: Sequence[str], count: int, seed: int) -> list[int]:

@@ -72,7 +72,9 @@ def learning_curve(
     check_free(out, overwrite=overwrite)
     data, held_out = (read_files(files, settings) for files in (train, validation))
     seeds = range(settings.seed, settings.seed + repeats)
-    parts = {(count, seed): some_texts(data, count, seed) for count in counts for seed in seeds}  # refuses first
+    parts: dict[Any, Any] = {
+        (count, seed): some_texts(data, count, seed) for count in counts for seed in seeds
+    }  # refuses first
     sides = dict(zip(SIDES, (source, scratch_source(source)), strict=True))
     curve, kept = [], []
     out.parent.mkdir(parents=True, exist_ok=True)
