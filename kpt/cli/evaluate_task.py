@@ -26,6 +26,7 @@ def task_model(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         InputError: a file does not fit; the message says where.
     """
     load_backend(arguments.backend)
+    from kpt.evaluation.glue import glue_scores
     from kpt.evaluation.task_scores import evaluate_task
     from kpt.training.finetuning import load_task_model, read_files
     from kpt.training.run_folder import RunFolder
@@ -35,4 +36,7 @@ def task_model(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     files = named(arguments.data)
     data = {name: read_files(file, settings) for name, file in files.items()}
     model = load_task_model(arguments.source, arguments.task)
-    return {name: evaluate_task(model, texts, batch_size=settings.batch_size) for name, texts in data.items()}
+    results = {name: evaluate_task(model, texts, batch_size=settings.batch_size) for name, texts in data.items()}
+    if settings.glue is not None:
+        return {name: {**scores, "glue": glue_scores(settings.glue, scores)} for name, scores in results.items()}
+    return results

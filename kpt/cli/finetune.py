@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from kpt.cli.arguments import check_out
 from kpt.cli.backend import load_devices
-from kpt.cli.finetune_arguments import SETTINGS, add_arguments, check_source, source_of
+from kpt.cli.finetune_arguments import SETTINGS, TRAINED, add_arguments, check_source, source_of
 from kpt.cli.finetune_tasks import add_task_parsers
 from kpt.cli.output import Output
 
 __all__ = ["add_parser", "run"]
 
+#: The tasks of GLUE, and whether a number is to be told; `kpt.data.glue` has the rest, and loads more than help needs.
+GLUE = {
+    "CoLA": False,
+    "SST-2": False,
+    "MRPC": False,
+    "QQP": False,
+    "STS-B": True,
+    "MNLI": False,
+    "QNLI": False,
+    "RTE": False,
+    "WNLI": False,
+}
 #: What is handed on where a task has it.
 OWN_SETTINGS = ("multi_label", "pooling", "windows", "text_field", "pair_field", "label_field", "column", "repair_tags")
 
@@ -61,9 +74,19 @@ def add_parser(verbs: Any) -> Sequence[argparse.ArgumentParser]:
     tag.add_argument(
         "--repair-tags", action="store_true", help="let an I-TYPE that continues nothing begin an entity, and count it"
     )
-    for parser in (classify, regress, tag):
+    glue: argparse.ArgumentParser = tasks.add_parser(
+        "glue",
+        help="one of the nine tasks of GLUE",
+        description="Fine-tune a model on one of GLUE's tasks, in the folder of its files as GLUE has them, and score "
+        "it as GLUE does.",
+        epilog="Example: kpt finetune glue --task SST-2 --data GLUE/SST-2 --from run --out tuned",
+    )
+    glue.add_argument("--task", dest="glue", required=True, choices=GLUE, help="its name")
+    glue.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with train.tsv and dev.tsv")
+    add_arguments(glue, files=False)
+    for parser in (classify, regress, tag, glue):
         parser.set_defaults(run=run)
-    return classify, regress, tag, *add_task_parsers(tasks)
+    return classify, regress, tag, glue, *add_task_parsers(tasks)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
@@ -72,15 +95,57 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     devices = load_devices(arguments)
     if devices.chief:
         check_out(arguments.out, "config.json", overwrite=arguments.overwrite, written_as="kpt-run")
+    from kpt.data.glue import glue_files
     from kpt.training.finetune_settings import FinetuneSettings
-    from kpt.training.finetuning import finetune
+    from kpt.training.learning_curve import learning_curve
+    from kpt.training.repeats import finetune_repeats
 
-    settings = FinetuneSettings(
-        task=arguments.task,
-        class_weights="balanced" if getattr(arguments, "balance", False) else "none",
-        **{name: getattr(arguments, name) for name in SETTINGS},
-        **{name: getattr(arguments, name) for name in OWN_SETTINGS if hasattr(arguments, name)},
-    )
-    files = arguments.train, arguments.validation
-    options = {"overwrite": arguments.overwrite, "progress": True, "devices": devices}
-    return finetune(source_of(arguments), *files, arguments.out, settings, **options)
+    settings = FinetuneSettings(**settings_of(arguments))
+    source = source_of(arguments)
+    options = {"overwrite": arguments.overwrite, "progress": True, "devices": devices, "repeats": arguments.repeats}
+    if settings.glue is not None:
+        train, others = glue_files(settings.glue, arguments.data)
+        validation: Any = others[0]
+    else:
+        train, validation, others = arguments.train, arguments.validation, []
+    if arguments.labels is not None:
+        options |= {"labels": arguments.labels, "tell": output.line}
+        results = learning_curve(source, train, validation, arguments.out, settings, **options)
+    else:
+        results = finetune_repeats(source, train, validation, arguments.out, settings, **options)
+    if others and devices.chief:
+        results["glue"] = glue_results(arguments.out, settings, others)
+    return results
+
+
+def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings by name."""
+    named = {
+        name: getattr(arguments, name) for name in (*SETTINGS, *TRAINED, *OWN_SETTINGS) if hasattr(arguments, name)
+    }
+    named["class_weights"] = "balanced" if getattr(arguments, "balance", False) else "none"
+    glue = getattr(arguments, "glue", None)
+    if glue is None:
+        return {**named, "task": arguments.task}
+    return {**named, "glue": glue, "task": "regress" if GLUE[glue] else "classify"}
+
+
+def glue_results(out: Path, settings: Any, files: Sequence[Path]) -> dict[str, Any]:
+    """Return GLUE's scores of a run on each file, and write them among its results."""
+    from kpt.evaluation import evaluate_task
+    from kpt.evaluation.glue import glue_scores
+    from kpt.files import write_json
+    from kpt.training.finetune_report import write_finetune_report
+    from kpt.training.finetuning import load_task_model, read_files
+    from kpt.training.report import read_json
+
+    model = load_task_model(out)
+    scores = {
+        file.stem: glue_scores(
+            settings.glue, evaluate_task(model, read_files(file, settings), batch_size=settings.batch_size, resamples=0)
+        )
+        for file in files
+    }
+    write_json(out / "results.json", {**read_json(out / "results.json", {}), "glue": scores})
+    write_finetune_report(out)
+    return scores

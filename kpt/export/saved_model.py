@@ -94,8 +94,10 @@ def saved_model(
         >>> kpt.export.saved_model(pretrainer, tokenizer, "saved_models/bert")  # doctest: +SKIP
         PosixPath('saved_models/bert/1')
     """
+    from kpt.layers import merge_lora
     from kpt.tasks import MultiTask, TaskModel
 
+    merge_lora(pretrainer)
     causal = generates(pretrainer)
     backbone: Any = getattr(pretrainer, "backbone", pretrainer)
     if isinstance(pretrainer, TaskModel | MultiTask):

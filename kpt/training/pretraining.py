@@ -22,6 +22,7 @@ from kpt.files import write_json
 from kpt.models import training_flops
 from kpt.objectives import Pretrainer
 from kpt.text import Tokenizer, Vocabulary, load_tokenizer
+from kpt.training.adaptation import Beginning, check_store, take_weights
 from kpt.training.checkpoints import Checkpoints
 from kpt.training.finite_loss import FiniteLoss
 from kpt.training.kept_run import kept_run
@@ -95,6 +96,7 @@ def pretrain(
     data: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
+    beginning: Beginning | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = False,
@@ -112,6 +114,7 @@ def pretrain(
         task: what to train, with its settings.
         data: folder of the token store.
         out: the run folder, see `RunFolder`; with `samples.json`, `results.json` and `report.html`.
+        beginning: a model to go on with on this text, which the settings fit, see `kpt.training.adaptation.adapted`.
         resume: go on from the newest checkpoint in `out`; a run that was not begun is begun, a complete one only
             reports.
         overwrite: replace a run that is in `out`.
@@ -134,10 +137,17 @@ def pretrain(
     store, tokenizer, train, held_out = open_store(task, data)
     train_examples, held_out_examples = (task.examples(part) for part in (train, held_out))
     config = config_of(task, store)
+    if beginning is not None:
+        config["from"] = check_store(store, beginning)
     run = begun_run(Path(out), config) if resume else None
 
     random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend
-    model, step = run.load_newest() if run and run.step else (build_model(task, store.vocabulary), 0)
+    if run and run.step:
+        model, step = run.load_newest()
+    else:
+        model, step = build_model(task, store.vocabulary), 0
+        if beginning is not None:
+            take_weights(model, beginning, tokenizer)
     if (compiled := compiles_steps()) != "auto":  # a checkpoint may be of a run on other devices
         model.jit_compile = compiled
     options: dict[str, Any] = {"objectives": model.objectives, "batch_size": settings.batch_size}
@@ -302,7 +312,8 @@ def config_of(task: Pretraining, store: TokenStore) -> dict[str, Any]:
         "title": f"{task.title} pre-training",
         "backend": keras.backend.backend(),
         "model": settings.model_config,
-        "training": asdict(settings) | {"learning_rate": settings.peak},
+        "training": {name: value for name, value in asdict(settings).items() if name != "backbone"}
+        | {"learning_rate": settings.peak},
         "data": {
             "store": str(store.folder),
             "tokenizer": store.tokenizer_fingerprint,
