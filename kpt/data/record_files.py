@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import mmap
 import tempfile
 import zlib
@@ -95,6 +96,15 @@ class RecordFiles:
         part, offset = self._find(number)
         index = number - int(self._ends[self._parts.index(part)]) + len(part.offsets)
         return f"{part.name}, record {index + 1} at byte {offset - part.begin}"
+
+    def fingerprint(self) -> str:
+        """Return a digest of all records in their order, the same wherever and however compressed the files are."""
+        digest = hashlib.sha256()
+        for part in self._parts:
+            if part.end > part.begin:
+                with memoryview(self._mapped(part.path)) as data:
+                    digest.update(data[part.begin : part.end])
+        return digest.hexdigest()
 
     def _find(self, number: int) -> tuple[_Part, int]:
         if not 0 <= number < len(self):
