@@ -134,6 +134,19 @@ def test_a_record_that_does_not_fit_is_named(change: dict[str, Any], problem: st
         MaskedRecords(tmp_path, VOCABULARY)  # the first record of each file is read at once
 
 
+def test_a_record_that_does_not_fit_ends_the_training_with_one_sentence(tmp_path: Path) -> None:
+    bad = {**ROWS[5], "token_ids": np.arange(29, 41)}
+    records = MaskedRecords(write_rows(tmp_path / "a", [*ROWS[:5], bad, *ROWS[6:]]), VOCABULARY)
+    model = Pretrainer(
+        Encoder(VOCABULARY.size, width=8, depth=1, heads=2, maximum_length=LENGTH), [MaskedLM(), NextSentence()]
+    )
+    model.compile(optimizer="sgd")
+    batches = Batches(records, batch_size=5, steps=6, repeat=True)
+    for work in (model.fit, model.evaluate):
+        with pytest.raises(InputError, match=r"a, record 6 at byte \d+: token_ids is to be 0 to 39, and has 40 at 11$"):
+            work(batches, verbose=0)
+
+
 def test_records_without_labels_of_next_sentences(tmp_path: Path) -> None:
     rows = [{key: value for key, value in row.items() if key != "next_sentence_labels"} for row in ROWS[:3]]
     records = MaskedRecords(write_rows(tmp_path / "a", rows), VOCABULARY)
