@@ -15,9 +15,7 @@ from kpt.training.baselines import token_counts
 from kpt.training.bert import BertPretraining, BertSettings, pretrain_bert
 from kpt.training.dry_run import dry_run
 from kpt.training.gpt import GptSettings, pretrain_gpt
-from kpt.training.metrics_log import read_metrics
 from kpt.training.pretraining_data import RecordSource, batches_of, content_of, open_data, open_tokenizer
-from kpt.training.replay import replay
 from kpt.training.run_folder import RunFolder
 from tests.training.small_store import small_store
 
@@ -40,7 +38,7 @@ def folder(store: TokenStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     out = tmp_path_factory.mktemp("runs") / "run"
-    return out, pretrain_bert(RecordSource(folder), out, BertSettings(steps=3, evaluations=1, **SMALL))
+    return out, pretrain_bert(RecordSource(folder), out, BertSettings(steps=2, evaluations=1, **SMALL))
 
 
 def opened(data: Any, **options: Any) -> Any:
@@ -101,14 +99,10 @@ def test_tokens_are_counted_as_they_were_before(store: TokenStore, tmp_path: Pat
 
 def test_a_run_on_records(run: tuple[Path, dict], folder: Path) -> None:
     out, results = run
-    assert results["steps"] == 3 and 0 < results["mlm_accuracy_baseline"] < 0.5
+    assert results["steps"] == 2 and 0 < results["mlm_accuracy_baseline"] < 0.5
     assert RunFolder(out).tokenizer.vocabulary.size == 90
     assert len(json.loads((out / "samples.json").read_text(encoding="utf-8"))) == 8
-    settings = BertSettings(steps=3, evaluations=1, **SMALL)
-    step = replay(BertPretraining(settings), RecordSource(folder), out, 3)
-    lines = [line for line in read_metrics(out / "metrics.jsonl") if line["split"] == "train"]
-    assert step["loss"] == pytest.approx(lines[2]["loss"], rel=1e-5)
-    assert step["rows"][0]["documents"] == opened(RecordSource(folder)).train.documents(2, 4)[0]
+    settings = BertSettings(steps=2, evaluations=1, **SMALL)
     with pytest.raises(InputError, match="was begun with a store of another text"):
         pretrain_bert(RecordSource(f"{folder}/train-*", folder / "tokenizer"), out, settings, resume=True)
 
