@@ -44,7 +44,7 @@ class RemoteFile:
             OSError: it cannot be opened; reading the stream raises the same.
         """
         # A request for the whole file whose answer is read bit by bit, instead of one request for each piece.
-        options = {"block_size": 0} if urlsplit(self._path).scheme in ("http", "https") else {}
+        options = {"block_size": 0} if is_web(self._path) else {}
         try:
             stream = self._filesystem.open(self._path, "rb", **options)
         except Exception as error:
@@ -89,6 +89,11 @@ def is_url(name: str) -> bool:
     return _URL.match(name) is not None
 
 
+def is_web(name: str) -> bool:
+    """Return whether a URL is of http or https."""
+    return name.startswith(("http://", "https://"))
+
+
 def find_remote(name: str, endings: tuple[str, ...]) -> list[RemoteFile]:
     """Return the files that a URL leads to: that one, those that match its pattern, or those of its folder.
 
@@ -105,8 +110,7 @@ def find_remote(name: str, endings: tuple[str, ...]) -> list[RemoteFile]:
         raise InputError(f"reading {name} needs fsspec; run: {_EXTRA}") from error
     try:
         filesystem, path = fsspec.url_to_fs(name)
-        web = urlsplit(path).scheme in ("http", "https")
-        if any(character in path for character in ("*[" if web else "*[?")):
+        if any(character in path for character in ("*[" if is_web(path) else "*[?")):
             found = filesystem.glob(path, detail=True)
             infos = [found[each] for each in sorted(found)]
             missing = f"pattern {name} matches no file; check the folder and the ending"
@@ -117,9 +121,11 @@ def find_remote(name: str, endings: tuple[str, ...]) -> list[RemoteFile]:
                 infos = [inside[each] for each in sorted(inside) if _ends_in(each, endings)]
                 missing = f"folder {name} has no {', '.join(endings)} file (or gzip of these); name the files"
     except FileNotFoundError as error:
-        raise InputError(f"{name} does not exist; check the address") from error
+        problem = "does not exist, or its server cannot be reached" if is_web(name) else "does not exist"
+        raise InputError(f"{name} {problem}; check the address") from error
     except ImportError as error:  # fsspec says which package such URLs need
-        raise InputError(f"{name} cannot be read ({_reason(error)}); run: {_EXTRA}, or install that package") from error
+        remedy = f"run: {_EXTRA}" if is_web(name) else "install that package"
+        raise InputError(f"{name} cannot be read ({_reason(error)}); {remedy}") from error
     except Exception as error:
         raise InputError(f"{name} cannot be read ({_reason(error)}); check the address and the network") from error
     files = [info for info in infos if info["type"] == "file"]

@@ -89,9 +89,9 @@ def add_parser(verbs: Any) -> Sequence[argparse.ArgumentParser]:
 def add_arguments(parser: argparse.ArgumentParser, records: bool = True) -> None:
     """Add what the tasks have in common; `records`: what those on records of texts have."""
     add_source_argument(parser, required=False)
-    kinds = ".jsonl .csv .tsv, or .gz" if records else "in columns, or .gz"
-    parser.add_argument("--train", type=Path, nargs="+", required=True, metavar="FILE", help=kinds)
-    parser.add_argument("--validation", type=Path, nargs="+", required=True, metavar="FILE", help="likewise")
+    kinds = ".jsonl .csv .tsv, or .gz; also URLs" if records else "in columns, or .gz; also URLs"
+    parser.add_argument("--train", nargs="+", required=True, metavar="FILE", help=kinds)
+    parser.add_argument("--validation", nargs="+", required=True, metavar="FILE", help="likewise")
     add_out_argument(parser, "the run")
     add_device_arguments(parser)
     group = parser.add_argument_group("a model that was not trained, in place of --from")

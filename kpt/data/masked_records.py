@@ -40,6 +40,7 @@ class MaskedRecords:
         vocabulary: the pieces whose ids the records have.
         length: tokens that a sequence must have; by default as many as the first one's.
         seed: of the order.
+        progress: whether to show on standard error how far it is with reading the files at the beginning.
 
     Attributes:
         length: tokens of a sequence.
@@ -65,9 +66,17 @@ class MaskedRecords:
     Source: Devlin et al. 2018, "BERT", and `create_pretraining_data.py` of its code.
     """
 
-    def __init__(self, files: Files, vocabulary: Vocabulary, *, length: int | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        files: Files,
+        vocabulary: Vocabulary,
+        *,
+        length: int | None = None,
+        seed: int = 0,
+        progress: bool | None = False,
+    ) -> None:
         check_settings(5 if length is None else length, 5, seed)
-        self.files = RecordFiles(files)
+        self.files = RecordFiles(files, progress=progress)
         self.vocabulary, self.seed = vocabulary, seed
         self._begin, self._size, self._key = 0, len(self.files), 0
         first = self._parse(0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, TaskID
 
-__all__ = ["PrepareProgress", "RecordProgress"]
+__all__ = ["OpenProgress", "PrepareProgress", "RecordProgress"]
 
 
 class _DataProgress:
@@ -86,6 +86,28 @@ class PrepareProgress(_DataProgress):
             megabytes = size / 1e6
             print(
                 f"prepare: {megabytes:,.1f} MB{self._share(size)}, {note}, {self._rate(megabytes):.1f} MB/s",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def _count_column(self) -> ProgressColumn:
+        from rich.progress import DownloadColumn
+
+        return DownloadColumn()
+
+
+class OpenProgress(_DataProgress):
+    """Shows how much of files of records has been read at their opening; the total is their bytes."""
+
+    title = "Reading records"
+
+    def update(self, before: int, size: int = 0) -> None:
+        """Say how many bytes have been read, of the files before and of the present one."""
+        size += before
+        if self._show(size):
+            megabytes = size / 1e6
+            print(
+                f"records: {megabytes:,.1f} MB{self._share(size)} read, {self._rate(megabytes):.1f} MB/s",
                 file=sys.stderr,
                 flush=True,
             )

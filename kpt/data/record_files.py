@@ -7,16 +7,18 @@ import hashlib
 import mmap
 import tempfile
 import zlib
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 import numpy as np
 
+from kpt.data.progress import OpenProgress
 from kpt.data.tfrecord import HEADER_BYTES, is_header, record_at, record_offsets
 from kpt.errors import InputError
 from kpt.text.sources import Files, SourceFile, find_files
-from kpt.urls import open_stream
+from kpt.urls import open_stream, size_of
 
 __all__ = ["RECORD_ENDINGS", "RecordFiles"]
 
@@ -46,6 +48,8 @@ class RecordFiles:
 
     Args:
         files: paths, URLs, glob patterns or folders (`kpt.text.sources.find_files`).
+        progress: whether to show on standard error how far it is with reading them at the beginning; None: on a
+            terminal alone.
 
     Attributes:
         names: the files.
@@ -63,11 +67,17 @@ class RecordFiles:
         (2, b'two', 'a.tfrecord, record 2 at byte 19')
     """
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, *, progress: bool | None = False) -> None:
         self._copy: BinaryIO | None = None
         self._parts: list[_Part] = []
-        for file in find_files(files, RECORD_ENDINGS):
-            self._parts.append(self._local(file) or self._copied(file))
+        found = find_files(files, RECORD_ENDINGS)
+        sizes = [size_of(file) for file in found]
+        done = 0
+        with OpenProgress(progress, sum(sizes)) as display:
+            for file, size in zip(found, sizes, strict=True):
+                self._parts.append(self._local(file) or self._copied(file, partial(display.update, done)))
+                done += size
+                display.update(done)
         self.names = tuple(part.name for part in self._parts)
         self.counts = tuple(len(part.offsets) for part in self._parts)
         self._ends = np.cumsum(self.counts)
@@ -129,8 +139,8 @@ class RecordFiles:
         except OSError as error:
             raise _unreadable(file, error) from error
 
-    def _copied(self, file: SourceFile) -> _Part:
-        """Copy a file that is gzip or elsewhere to the temporary file, and read it there."""
+    def _copied(self, file: SourceFile, advance: Callable[[int], None]) -> _Part:
+        """Copy a file that is gzip or elsewhere to the temporary file, and read it there; say how far it is."""
         if self._copy is None:
             self._copy = cast(BinaryIO, tempfile.TemporaryFile(prefix="kpt-records-"))  # noqa: SIM115
         begin = self._copy.seek(0, 2)
@@ -143,6 +153,7 @@ class RecordFiles:
                 read = gzip.GzipFile(fileobj=stream).read1 if _is_gzip(head) else stream.read
                 while data := read(_COPIED_AT_A_TIME):
                     self._copy.write(data)
+                    advance(stream.tell())
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             damage = f"damaged gzip ({error})"
         except OSError as error:

@@ -53,9 +53,11 @@ class Pretraining(ABC):
     def __init__(self, settings: PretrainSettings) -> None:
         self.settings = settings
 
-    def open(self, data: Data) -> PretrainingData:
+    def open(self, data: Data, progress: bool = False) -> PretrainingData:
         """Open the data and divide them, see `open_data`."""
-        return open_data(data, self.settings, least_held_out=self.least_held_out, takes_records=self.takes_records)
+        return open_data(
+            data, self.settings, least_held_out=self.least_held_out, takes_records=self.takes_records, progress=progress
+        )
 
     @property
     @abstractmethod
@@ -136,7 +138,7 @@ def pretrain(
     """
     begin = time.perf_counter()
     settings = task.settings
-    opened = task.open(data)
+    opened = task.open(data, progress)
     train_examples, held_out_examples = (task.examples(part) for part in (opened.train, opened.held_out))
     config = config_of(task, opened)
     run = begun_run(Path(out), config) if resume else None

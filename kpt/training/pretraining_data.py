@@ -84,7 +84,9 @@ class PretrainingData:
     description: dict[str, Any]
 
 
-def open_data(data: Data, settings: PretrainSettings, *, least_held_out: int, takes_records: bool) -> PretrainingData:
+def open_data(
+    data: Data, settings: PretrainSettings, *, least_held_out: int, takes_records: bool, progress: bool = False
+) -> PretrainingData:
     """Open a token store or records, and divide them.
 
     Args:
@@ -92,6 +94,7 @@ def open_data(data: Data, settings: PretrainSettings, *, least_held_out: int, ta
         settings: of the run.
         least_held_out: documents that evaluation needs.
         takes_records: whether the pre-training can do with records.
+        progress: whether to show how far it is with reading records.
 
     Raises:
         InputError: the data are damaged, do not fit the settings, or are too few.
@@ -102,7 +105,7 @@ def open_data(data: Data, settings: PretrainSettings, *, least_held_out: int, ta
         raise InputError("masked records are for the pre-training of BERT alone; give a token store")
     source = data.complete()
     tokenizer = open_tokenizer(source)
-    options: dict[str, Any] = {"length": settings.length, "seed": settings.seed}
+    options: dict[str, Any] = {"length": settings.length, "seed": settings.seed, "progress": progress}
     train = MaskedRecords(source.records, tokenizer.vocabulary, **options)
     files = [train.files]
     if source.validation is None:
