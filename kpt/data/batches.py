@@ -153,8 +153,9 @@ class Batches(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         """Go on with the steps after this pass, if it came to its end."""
-        self._in_epoch = False
-        if self._reached == self.steps:
+        # Keras also calls this before the first pass, after it has looked at two batches to know their shapes.
+        passed, self._in_epoch = self._in_epoch and self._reached == self.steps, False
+        if passed:
             self._reached = 0
             if not self.repeat:
                 self._first_step += self.steps

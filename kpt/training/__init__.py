@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         gpt2_optimizer,
     )
     from kpt.training.pretraining import Pretraining, pretrain
+    from kpt.training.pretraining_data import RecordSource
     from kpt.training.progress import TrainingProgress
     from kpt.training.report import write_report
     from kpt.training.run_folder import RunFolder
@@ -43,6 +44,7 @@ __all__ = [
     "Loaded",
     "MetricsLog",
     "Pretraining",
+    "RecordSource",
     "RunFolder",
     "TrainingProgress",
     "WarmupDecay",
@@ -77,6 +79,7 @@ __getattr__, __dir__ = lazy_names(
         "Loaded": "kpt.training.sources",
         "MetricsLog": "kpt.training.metrics_log",
         "Pretraining": "kpt.training.pretraining",
+        "RecordSource": "kpt.training.pretraining_data",
         "RunFolder": "kpt.training.run_folder",
         "TrainingProgress": "kpt.training.progress",
         "WarmupDecay": "kpt.training.schedule",
