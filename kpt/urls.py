@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from kpt.errors import InputError
 
-__all__ = ["RemoteFile", "find_remote", "is_url", "open_stream", "size_of"]
+__all__ = ["RemoteFile", "find_remote", "is_url", "open_stream", "size_of", "unreadable"]
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]+://")
 _EXTRA = "pip install 'kpt[remote]'"
@@ -157,6 +157,14 @@ def size_of(file: Path | RemoteFile) -> int:
     if isinstance(file, RemoteFile):
         return 1 if file.size is None else file.size
     return file.stat().st_size
+
+
+def unreadable(file: Path | RemoteFile, error: OSError) -> InputError:
+    """Return what to raise for a file that cannot be read."""
+    remedy = (
+        "check the address and the network" if isinstance(file, RemoteFile) else "check the file and its permissions"
+    )
+    return InputError(f"{file} cannot be read ({error.strerror or error}); {remedy}")
 
 
 def _ends_in(name: str, endings: tuple[str, ...]) -> bool:

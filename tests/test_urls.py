@@ -16,7 +16,7 @@ from kpt.data.record_files import RecordFiles
 from kpt.data.tfrecord import frame
 from kpt.text import Corpus
 from kpt.text.sources import file_kind, find_files
-from kpt.urls import RemoteFile, find_remote, is_url, open_stream, size_of
+from kpt.urls import RemoteFile, find_remote, is_url, open_stream, size_of, unreadable
 
 ENDINGS = (".txt", ".jsonl")
 RECORDS = frame(b"one") + frame(b"two")
@@ -166,5 +166,10 @@ def test_a_stream_that_fails_fails_as_a_file_does() -> None:
 
     file = RemoteFile("gs://bucket/a.txt", Broken(), "bucket/a.txt", None)
     assert (file.name, size_of(file)) == ("a.txt", 1)
-    with open_stream(file) as stream, pytest.raises(OSError, match=r"^the connection was lost$"):
+    with open_stream(file) as stream, pytest.raises(OSError, match=r"^the connection was lost$") as caught:
         stream.read(1)
+    expected = "gs://bucket/a.txt cannot be read (the connection was lost); check the address and the network"
+    assert str(unreadable(file, caught.value)) == expected
+    assert str(unreadable(Path("a"), OSError(13, "Permission denied"))) == (
+        "a cannot be read (Permission denied); check the file and its permissions"
+    )

@@ -18,7 +18,7 @@ from kpt.data.progress import OpenProgress
 from kpt.data.tfrecord import HEADER_BYTES, is_header, record_at, record_offsets
 from kpt.errors import InputError
 from kpt.text.sources import Files, SourceFile, find_files
-from kpt.urls import open_stream, size_of
+from kpt.urls import open_stream, size_of, unreadable
 
 __all__ = ["RECORD_ENDINGS", "RecordFiles"]
 
@@ -137,7 +137,7 @@ class RecordFiles:
                 with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
                     return _Part(str(file), file, 0, size, record_offsets(data, 0, size, str(file)))
         except OSError as error:
-            raise _unreadable(file, error) from error
+            raise unreadable(file, error) from error
 
     def _copied(self, file: SourceFile, advance: Callable[[int], None]) -> _Part:
         """Copy a file that is gzip or elsewhere to the temporary file, and read it there; say how far it is."""
@@ -157,7 +157,7 @@ class RecordFiles:
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             damage = f"damaged gzip ({error})"
         except OSError as error:
-            raise _unreadable(file, error) from error
+            raise unreadable(file, error) from error
         self._copy.flush()
         end = self._copy.seek(0, 2)
         if begin == end:
@@ -176,7 +176,3 @@ class RecordFiles:
 def _is_gzip(head: bytes) -> bool:
     """Whether a file that begins so is gzip; a record of a certain length begins like it, but has its checksum."""
     return head.startswith(_GZIP_MAGIC) and not is_header(head)
-
-
-def _unreadable(file: SourceFile, error: OSError) -> InputError:
-    return InputError(f"{file} cannot be read ({error.strerror or error}); check the file and its permissions")

@@ -23,7 +23,7 @@ from typing import BinaryIO, cast
 
 from kpt.errors import InputError
 from kpt.text.sources import SourceFile
-from kpt.urls import open_stream
+from kpt.urls import open_stream, unreadable
 
 #: Bytes read at a time; memory in use is a small multiple of it.
 BLOCK_BYTES = 1 << 20
@@ -43,7 +43,7 @@ def is_compressed(path: SourceFile) -> bool:
         with open_stream(path) as stream:
             beginning = stream.read(2)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if beginning == _GZIP_MAGIC:
         return True
     if beginning and path.name.lower().endswith(".gz"):
@@ -163,7 +163,7 @@ def _open(path: SourceFile, start: int) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     try:
         raw = open_stream(path)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     with raw:
         if compressed:
             with gzip.GzipFile(fileobj=raw) as stream:
@@ -180,8 +180,4 @@ def _read(stream: BinaryIO, count: int, path: SourceFile) -> bytes:
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path} is damaged gzip ({error}); copy or compress it again") from error
     except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: SourceFile, error: OSError) -> InputError:
-    return InputError(f"{path} cannot be read ({error.strerror or error}); check the file and its permissions")
+        raise unreadable(path, error) from error
