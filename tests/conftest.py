@@ -26,6 +26,7 @@ ON_EVERY_BACKEND = (
     "training",
     "data/test_batches.py",
     "data/test_labelled_batches.py",
+    "data/test_masked_records.py",
 )
 
 

@@ -143,7 +143,7 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
         "files",
         nargs="*",
         metavar="FILES",
-        help="files (.txt .jsonl .tsv .csv, or .gz of these), folders or globs",
+        help="files (.txt .jsonl .tsv .csv, or .gz of these), folders, globs or URLs",
     )
     group.add_argument(
         "--documentation",
@@ -194,6 +194,10 @@ def check_out(folder: Path, marker: str, *, overwrite: bool, written_as: str | N
     Raises:
         InputError: it holds something, or cannot be written.
     """
+    if scheme := re.match(r"[a-z][a-z0-9+.-]+:/", str(folder)):  # of a URL, whose two slashes Path makes one
+        raise InputError(
+            f"{scheme[0]}/{str(folder)[scheme.end() :]} is a URL; write to a folder here, then copy it there"
+        )
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file where a folder is to be written; choose another --out")
     check_writable_folder(folder if folder.is_dir() else Path(os.path.abspath(folder)).parent)

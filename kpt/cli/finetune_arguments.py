@@ -37,7 +37,7 @@ def add_arguments(
         files: whether it takes names of files.
     """
     add_source_argument(parser, required=False)
-    kinds = ".jsonl .csv .tsv, or .gz" if records else "in columns, or .gz"
+    kinds = ".jsonl .csv .tsv, or .gz; also URLs" if records else "in columns, or .gz; also URLs"
     if several:
         parser.add_argument(
             "--tasks",
@@ -47,8 +47,8 @@ def add_arguments(
             help=".toml or .json: for each task its files and fields",
         )
     elif files:
-        parser.add_argument("--train", type=Path, nargs="+", required=True, metavar="FILE", help=kinds)
-        parser.add_argument("--validation", type=Path, nargs="+", required=True, metavar="FILE", help="likewise")
+        parser.add_argument("--train", nargs="+", required=True, metavar="FILE", help=kinds)
+        parser.add_argument("--validation", nargs="+", required=True, metavar="FILE", help="likewise")
     add_out_argument(parser, "the run")
     add_device_arguments(parser)
     group = parser.add_argument_group("a model that was not trained, in place of --from")

@@ -56,10 +56,12 @@ def add_parser(verbs: Any) -> Sequence[argparse.ArgumentParser]:
     bert: argparse.ArgumentParser = models.add_parser(
         "bert",
         help="masked tokens and next sentences",
-        description="Pre-train an encoder on masked tokens and next sentences.",
+        description="Pre-train an encoder on masked tokens and next sentences, of a token store or of masked records.",
         epilog="Example: kpt pretrain bert --data store --size mini --steps 3000 --out run",
     )
-    add_sequence_arguments(bert, sizes="tiny, mini, small, medium, base or large", published="BERT's of 2018")
+    add_sequence_arguments(
+        bert, sizes="tiny, mini, small, medium, base or large", published="BERT's of 2018", records=True
+    )
     bert.add_argument("--whole-words", action="store_true", help="mask all pieces of a word together")
     bert.set_defaults(run=run_bert)
 
@@ -80,9 +82,13 @@ def add_parser(verbs: Any) -> Sequence[argparse.ArgumentParser]:
     return bert, gpt, word2vec
 
 
-def add_sequence_arguments(parser: argparse.ArgumentParser, *, sizes: str, published: str) -> None:
-    """Add what all models of sequences of tokens have in common."""
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="token store, see kpt prepare")
+def add_sequence_arguments(
+    parser: argparse.ArgumentParser, *, sizes: str, published: str, records: bool = False
+) -> None:
+    """Add what all models of sequences of tokens have in common; `records`: also those in place of a store."""
+    parser.add_argument("--data", type=Path, required=not records, metavar="DIR", help="token store, see kpt prepare")
+    if records:
+        add_record_arguments(parser)
     add_source_argument(parser, ": go on with its model on this text", required=False)
     add_run_arguments(parser)
     add_replay_argument(parser)
@@ -143,17 +149,58 @@ def add_sequence_arguments(parser: argparse.ArgumentParser, *, sizes: str, publi
     )
 
 
+def add_record_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--records` and what belongs to it."""
+    group = parser.add_argument_group("records", "TFRecords that are masked already, in place of --data.")
+    group.add_argument(
+        "--records",
+        nargs="+",
+        metavar="PATTERN",
+        help="files, URLs or globs, of google-research/bert or Model Garden; or a folder of kpt prepare",
+    )
+    group.add_argument(
+        "--tokenizer", type=Path, metavar="DIR", help="folder of theirs (default: the one in the folder of kpt prepare)"
+    )
+    group.add_argument(
+        "--validation-records",
+        nargs="+",
+        metavar="PATTERN",
+        help="those to evaluate on (default: the folder's, else a share of the others, --held-out)",
+    )
+
+
+def data_of(arguments: argparse.Namespace) -> Any:
+    """Return the token store, or the records, that the arguments name.
+
+    Raises:
+        InputError: it is neither or both, or something is named that belongs to the other.
+    """
+    from kpt.training.pretraining_data import RecordSource
+
+    if bool(arguments.data) == bool(arguments.records):
+        problem = "both --data and --records are given" if arguments.data else "neither --data nor --records is given"
+        raise InputError(f"{problem}; name a token store, or records that are masked already")
+    if arguments.records:
+        if arguments.whole_words:
+            raise InputError("--whole-words does nothing to records that are masked already; leave it out")
+        return RecordSource(arguments.records, arguments.tokenizer, arguments.validation_records)
+    if arguments.tokenizer or arguments.validation_records:
+        name = "--tokenizer" if arguments.tokenizer else "--validation-records"
+        raise InputError(f"{name} is for --records; a token store has its own")
+    return arguments.data
+
+
 def run_bert(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Train, evaluate and report."""
     devices = load_devices(arguments)
     from kpt.models import Encoder
     from kpt.training.bert import BertPretraining, BertSettings, pretrain_bert
 
-    settings = BertSettings(**settings_of(arguments), whole_words=arguments.whole_words)
+    settings, data = BertSettings(**settings_of(arguments), whole_words=arguments.whole_words), data_of(arguments)
     if without_a_run(arguments):
-        return look(BertPretraining(begun(settings, arguments, Encoder)), arguments, output, devices)
+        return look(BertPretraining(begun(settings, arguments, Encoder)), data, arguments, output, devices)
     options = {"source": arguments.source, **folder_of(arguments, devices), "devices": devices}
-    return pretrain_bert(arguments.data, arguments.out, settings, **options)
+    return pretrain_bert(data, arguments.out, settings, **options)
 
 
 def run_gpt(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
@@ -164,7 +211,7 @@ def run_gpt(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
 
     settings = GptSettings(**settings_of(arguments), separate=arguments.separate)
     if without_a_run(arguments):
-        return look(GptPretraining(begun(settings, arguments, Decoder)), arguments, output, devices)
+        return look(GptPretraining(begun(settings, arguments, Decoder)), arguments.data, arguments, output, devices)
     options = {"source": arguments.source, **folder_of(arguments, devices), "devices": devices}
     return pretrain_gpt(arguments.data, arguments.out, settings, **options)
 
@@ -183,18 +230,18 @@ def without_a_run(arguments: argparse.Namespace) -> bool:
     return bool(arguments.dry_run or arguments.replay_step)
 
 
-def look(task: Any, arguments: argparse.Namespace, output: Output, devices: Any) -> dict[str, Any]:
+def look(task: Any, data: Any, arguments: argparse.Namespace, output: Output, devices: Any) -> dict[str, Any]:
     """Return what a run would take, or what happened in a step of one."""
     if arguments.dry_run:
         from kpt.training.dry_run import dry_run, readable
 
-        table = dry_run(task, arguments.data, devices)
+        table = dry_run(task, data, devices)
         return table if output.as_json else readable(table)
     if arguments.out is None:
         raise InputError("--out is missing; name the folder of the run that --replay-step is to look at")
     from kpt.training.replay import replay
 
-    return replay(task, arguments.data, arguments.out, arguments.replay_step, devices)
+    return replay(task, data, arguments.out, arguments.replay_step, devices)
 
 
 def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:

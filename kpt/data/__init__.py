@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kpt.data.conll import TaggedWords, bio_tag_names, read_conll
 from kpt.data.labelled import LabelledTexts, label_ids, label_names, read_labelled
+from kpt.data.masked_records import MaskedRecords
 from kpt.data.packed import PackedSequences
 from kpt.data.pairs import SentencePairs
 from kpt.data.prepare import prepare
@@ -27,6 +28,7 @@ __all__ = [
     "LabelledExamples",
     "LabelledTexts",
     "Marks",
+    "MaskedRecords",
     "PackedSequences",
     "Segments",
     "SentencePairs",

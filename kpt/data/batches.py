@@ -96,6 +96,7 @@ class Batches(keras.utils.PyDataset):
         self._first_step = start_step
         self._reached = 0  # batches of this pass that were asked for
         self._in_epoch = False
+        self.failure: InputError | None = None  # what a batch failed with; TensorFlow makes another error of it
         self._ahead = _Ahead(self.batch, prefetch)
         self.divide(host_index, host_count)
         self.divided = host_count > 1
@@ -140,7 +141,11 @@ class Batches(keras.utils.PyDataset):
         if self._in_epoch and index > self._reached:
             raise InputError("fit asks for the batches in random order; pass shuffle=False, they are in random order")
         self._reached = index + 1 if index == 0 else max(self._reached, index + 1)
-        return self._ahead.get(self._first_step + index, self._first_step + self.steps)
+        try:
+            return self._ahead.get(self._first_step + index, self._first_step + self.steps)
+        except InputError as error:
+            self.failure = error
+            raise
 
     def on_epoch_begin(self) -> None:
         """Expect Keras to ask for one batch after the other."""
@@ -148,8 +153,9 @@ class Batches(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         """Go on with the steps after this pass, if it came to its end."""
-        self._in_epoch = False
-        if self._reached == self.steps:
+        # Keras also calls this before the first pass, after it has looked at two batches to know their shapes.
+        passed, self._in_epoch = self._in_epoch and self._reached == self.steps, False
+        if passed:
             self._reached = 0
             if not self.repeat:
                 self._first_step += self.steps

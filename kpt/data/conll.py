@@ -15,12 +15,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from kpt.errors import InputError
 from kpt.text.blocks import read_blocks
 from kpt.text.records import lines_of
-from kpt.text.sources import Files, find_files
+from kpt.text.sources import Files, SourceFile, find_files
 
 __all__ = ["OUTSIDE", "TaggedWords", "bio_tag_names", "read_conll", "valid_bio"]
 
@@ -141,7 +140,7 @@ def _checked(tag: str, previous: str, where: str, repair: bool, problems: Counte
     return f"B{tag[1:]}"
 
 
-def _sentences(path: Path, problems: Counter[str]) -> Iterator[tuple[int, list[str]]]:
+def _sentences(path: SourceFile, problems: Counter[str]) -> Iterator[tuple[int, list[str]]]:
     """The number of the first line of each sentence, and its lines."""
     lines: list[str] = []
     number = 0

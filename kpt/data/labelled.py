@@ -12,7 +12,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +19,7 @@ import numpy as np
 from kpt.errors import InputError
 from kpt.text.blocks import read_blocks
 from kpt.text.records import jsonl_records, settle, table_records, text_of
-from kpt.text.sources import Files, file_kind, find_files
+from kpt.text.sources import Files, SourceFile, file_kind, find_files
 
 __all__ = ["LabelKind", "LabelledTexts", "label_ids", "label_names", "read_labelled"]
 
@@ -170,7 +169,9 @@ def label_ids(
     return result
 
 
-def _records(path: Path, needed: Sequence[str], problems: Counter[str]) -> Iterator[tuple[int, dict[str, Any], bool]]:
+def _records(
+    path: SourceFile, needed: Sequence[str], problems: Counter[str]
+) -> Iterator[tuple[int, dict[str, Any], bool]]:
     kind = file_kind(path)
     if kind == "text":
         raise InputError(f"{path} is plain text, which has no labels; give a .jsonl, .csv or .tsv file")

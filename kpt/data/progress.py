@@ -1,4 +1,4 @@
-"""How far `prepare` is: a bar on a terminal, a line now and then elsewhere."""
+"""How far long work on data is: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ import time
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
 
-__all__ = ["PrepareProgress"]
+__all__ = ["OpenProgress", "PrepareProgress", "RecordProgress"]
 
 
-class PrepareProgress:
+class _DataProgress:
     """Shows progress on standard error.
 
     Args:
         show: True: a bar on a terminal, lines elsewhere; False: nothing; None: a bar on a terminal, else nothing.
-        total: bytes of the corpus, where known.
+        total: of what is counted, where known.
         interval: seconds between two lines.
     """
+
+    title: str
 
     def __init__(self, show: bool | None, total: int | None, *, interval: float = 10.0) -> None:
         terminal = sys.stderr.isatty()
@@ -33,18 +35,18 @@ class PrepareProgress:
     def __enter__(self) -> Self:
         if self._bar:
             from rich.console import Console
-            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
             self._progress = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                DownloadColumn(),
+                self._count_column(),
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[note]}"),
                 console=Console(stderr=True),
                 transient=True,
             )
-            self._task = self._progress.add_task("Preparing", total=self._total, note="")
+            self._task = self._progress.add_task(self.title, total=self._total, note="")
             self._progress.start()
         return self
 
@@ -52,17 +54,85 @@ class PrepareProgress:
         if self._progress is not None:
             self._progress.stop()
 
-    def update(self, size: int, documents: int, tokens: int) -> None:
-        """Say how many bytes have been read, and what has been written."""
+    def _count_column(self) -> ProgressColumn:
+        """What a bar shows of the count."""
+        raise NotImplementedError
+
+    def _show(self, done: int, note: str = "") -> bool:
+        """Move the bar, or return whether a line is due."""
         if self._progress is not None and self._task is not None:
-            note = f"{documents:,} documents, {tokens:,} tokens"
-            self._progress.update(self._task, completed=size, note=note)
+            self._progress.update(self._task, completed=done, note=note)
         elif self._lines and time.monotonic() - self._printed >= self._interval:
             self._printed = time.monotonic()
-            share = f" ({100 * size / self._total:.0f} %)" if self._total else ""
-            rate = size / 1e6 / (self._printed - self._started)
+            return True
+        return False
+
+    def _share(self, done: int) -> str:
+        return f" ({100 * done / self._total:.0f} %)" if self._total else ""
+
+    def _rate(self, done: float) -> float:
+        return done / (self._printed - self._started)
+
+
+class PrepareProgress(_DataProgress):
+    """Shows how far `prepare` is; the total is the bytes of the corpus, see `_DataProgress`."""
+
+    title = "Preparing"
+
+    def update(self, size: int, documents: int, tokens: int) -> None:
+        """Say how many bytes have been read, and what has been written."""
+        note = f"{documents:,} documents, {tokens:,} tokens"
+        if self._show(size, note):
+            megabytes = size / 1e6
             print(
-                f"prepare: {size / 1e6:,.1f} MB{share}, {documents:,} documents, {tokens:,} tokens, {rate:.1f} MB/s",
+                f"prepare: {megabytes:,.1f} MB{self._share(size)}, {note}, {self._rate(megabytes):.1f} MB/s",
                 file=sys.stderr,
                 flush=True,
             )
+
+    def _count_column(self) -> ProgressColumn:
+        from rich.progress import DownloadColumn
+
+        return DownloadColumn()
+
+
+class OpenProgress(_DataProgress):
+    """Shows how much of files of records has been read at their opening; the total is their bytes."""
+
+    title = "Reading records"
+
+    def update(self, before: int, size: int = 0) -> None:
+        """Say how many bytes have been read, of the files before and of the present one."""
+        size += before
+        if self._show(size):
+            megabytes = size / 1e6
+            print(
+                f"records: {megabytes:,.1f} MB{self._share(size)} read, {self._rate(megabytes):.1f} MB/s",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def _count_column(self) -> ProgressColumn:
+        from rich.progress import DownloadColumn
+
+        return DownloadColumn()
+
+
+class RecordProgress(_DataProgress):
+    """Shows how many records have been written; the total is theirs, see `_DataProgress`."""
+
+    title = "Writing records"
+
+    def update(self, records: int) -> None:
+        """Say how many records have been written."""
+        if self._show(records):
+            print(
+                f"prepare: {records:,} records{self._share(records)}, {self._rate(records):,.0f} records/s",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def _count_column(self) -> ProgressColumn:
+        from rich.progress import MofNCompleteColumn
+
+        return MofNCompleteColumn()

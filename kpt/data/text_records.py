@@ -67,7 +67,7 @@ def read_text_records(
         source, found = "standard input", kind or "text"
         blocks = stream_blocks(sys.stdin.buffer, source, problems=problems)
     else:
-        (path,) = find_files(Path(file))
+        (path,) = find_files(file)
         source, found = str(path), kind or file_kind(path)
         blocks = read_blocks(path, problems=problems)
     for line, record, escaped in _records(blocks, source, found, names):

@@ -11,12 +11,15 @@ defects of Keras 3.15 each has its part, which can go when Keras repairs it:
 - `repair_optimizer`: gradients are clipped, and tested for being finite, on each replica before they are added up,
   unlike on one device; and those that are accumulated are applied inside of a branch, where replicas cannot meet
   (keras#20582).
+- `_own_failures`: on TensorFlow the sentence that says what is wrong with a batch is lost in a page of its own.
 - `predict` of several workers puts the parts into another order than it is given them; see `ReplicaBatches`.
 - `repair_uneven_batches`: on JAX a batch that cannot be divided among the devices, such as an epoch's last, fails.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -80,17 +83,20 @@ class StrategyModel:
         """Train as `keras.Model.fit` does."""
         if isinstance(x, Batches) and len(args) < 8:  # the ninth argument of `fit` is `shuffle`
             kwargs.setdefault("shuffle", False)
-        if "validation_data" in kwargs:
-            kwargs["validation_data"] = self._parts(kwargs["validation_data"])
-        return super().fit(self._parts(x), *args, **kwargs)  # type: ignore[misc]
+        with _own_failures(x, kwargs.get("validation_data")):
+            if "validation_data" in kwargs:
+                kwargs["validation_data"] = self._parts(kwargs["validation_data"])
+            return super().fit(self._parts(x), *args, **kwargs)  # type: ignore[misc]
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Evaluate as `keras.Model.evaluate` does."""
-        return super().evaluate(self._parts(x), *args, **kwargs)  # type: ignore[misc]
+        with _own_failures(x):
+            return super().evaluate(self._parts(x), *args, **kwargs)  # type: ignore[misc]
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Predict as `keras.Model.predict` does."""
-        return super().predict(self._parts(x, predict=True), *args, **kwargs)  # type: ignore[misc]
+        with _own_failures(x):
+            return super().predict(self._parts(x, predict=True), *args, **kwargs)  # type: ignore[misc]
 
     def get_metrics_result(self) -> Any:
         """Return the metrics by name, of all replicas together."""
@@ -137,6 +143,21 @@ class StrategyModel:
                 return keras.tree.map_structure(lambda log: keras.ops.reshape(log, (1,)), step(data))
 
         return super()._make_function(step_function, *args, **kwargs)  # type: ignore[misc]
+
+
+@contextmanager
+def _own_failures(*data: Any) -> Iterator[None]:
+    """Raise what `Batches` failed with, in place of a page of TensorFlow's that has it in its middle."""
+    failing = [batches for batches in data if isinstance(batches, Batches)]
+    for batches in failing:
+        batches.failure = None
+    try:
+        yield
+    except Exception as error:
+        for batches in failing:
+            if batches.failure is not None and batches.failure is not error:
+                raise batches.failure from None
+        raise
 
 
 def _local_batch(iterator: Any, strategy: Any) -> Any:

@@ -6,6 +6,7 @@ from kpt.objectives.masked_lm import MaskedLM
 from kpt.objectives.next_sentence import NextSentence
 from kpt.objectives.objective import Objective, token_cross_entropy, weighted_mean
 from kpt.objectives.pretrainer import Pretrainer
+from kpt.objectives.static_masking import StaticMasking, prepare_records, write_records
 from kpt.objectives.word2vec import Word2Vec
 
 __all__ = [
@@ -14,9 +15,12 @@ __all__ = [
     "NextSentence",
     "Objective",
     "Pretrainer",
+    "StaticMasking",
     "Word2Vec",
     "bits_per_byte",
     "perplexity",
+    "prepare_records",
     "token_cross_entropy",
     "weighted_mean",
+    "write_records",
 ]

@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from kpt.errors import InputError
+from kpt.text.sources import SourceFile
+from kpt.urls import open_stream, unreadable
 
 #: Bytes read at a time; memory in use is a small multiple of it.
 BLOCK_BYTES = 1 << 20
@@ -31,17 +33,17 @@ _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MOST_INVALID, _MOST_INVALID_SHARE = 16, 0.3
 
 
-def is_compressed(path: Path) -> bool:
+def is_compressed(path: SourceFile) -> bool:
     """Tell from its first bytes whether a file is gzip.
 
     Raises:
         InputError: The file cannot be opened, or it is named ``.gz`` and is not gzip.
     """
     try:
-        with path.open("rb") as stream:
+        with open_stream(path) as stream:
             beginning = stream.read(2)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if beginning == _GZIP_MAGIC:
         return True
     if beginning and path.name.lower().endswith(".gz"):
@@ -50,7 +52,7 @@ def is_compressed(path: Path) -> bool:
 
 
 def read_blocks(
-    path: Path,
+    path: SourceFile,
     start: int = 0,
     end: int | None = None,
     *,
@@ -61,7 +63,8 @@ def read_blocks(
 
     Args:
         path: The file.
-        start: The byte at which to begin, 0 for a compressed file; it must be the first byte of a line.
+        start: The byte at which to begin, 0 for a compressed file or one at a URL; it must be the first byte of
+            a line.
         end: The byte before which to stop, the first of a line too; None reads to the end.
         problems: Receives the counts ``invalid_utf8`` and ``nul``.
         advance: Called after each block with the number of bytes (of the file as it lies on the disk) consumed by it.
@@ -123,7 +126,7 @@ def stream_blocks(stream: BinaryIO, name: str, *, problems: Counter[str]) -> Ite
             yield text
 
 
-def read_beginning(path: Path) -> str:
+def read_beginning(path: SourceFile) -> str:
     """Read the first block of a file, without counting its problems."""
     return next(read_blocks(path, problems=Counter()), "")
 
@@ -140,7 +143,7 @@ def _decode(data: bytes, final: bool, problems: Counter[str]) -> tuple[str, byte
     return text, data[used:]
 
 
-def _check_beginning(data: bytes, path: Path) -> bytes:
+def _check_beginning(data: bytes, path: SourceFile) -> bytes:
     if data.startswith(_UTF_16_MARKS):
         raise InputError(f"{path} is UTF-16; convert it to UTF-8 first")
     counts: Counter[str] = Counter()
@@ -154,30 +157,27 @@ def _check_beginning(data: bytes, path: Path) -> bytes:
 
 
 @contextmanager
-def _open(path: Path, start: int) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+def _open(path: SourceFile, start: int) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """Open a file; the second stream tells how far the file on the disk is read."""
     compressed = is_compressed(path)
     try:
-        raw = path.open("rb", buffering=0)
+        raw = open_stream(path)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     with raw:
         if compressed:
             with gzip.GzipFile(fileobj=raw) as stream:
-                yield cast(BinaryIO, stream), cast(BinaryIO, raw)
+                yield cast(BinaryIO, stream), raw
         else:
-            raw.seek(start)
-            yield cast(BinaryIO, raw), cast(BinaryIO, raw)
+            if start:
+                raw.seek(start)
+            yield raw, raw
 
 
-def _read(stream: BinaryIO, count: int, path: Path) -> bytes:
+def _read(stream: BinaryIO, count: int, path: SourceFile) -> bytes:
     try:
         return stream.read(count)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path} is damaged gzip ({error}); copy or compress it again") from error
     except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> InputError:
-    return InputError(f"{path} cannot be read ({error.strerror or error}); check the file and its permissions")
+        raise unreadable(path, error) from error

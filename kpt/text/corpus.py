@@ -14,7 +14,8 @@ from kpt.text.blocks import is_compressed, read_beginning, read_blocks
 from kpt.text.boundaries import Boundaries, align, cut, detect_boundaries, split_documents
 from kpt.text.document import Document
 from kpt.text.records import Fields, read_jsonl, read_table
-from kpt.text.sources import Files, file_kind, find_files
+from kpt.text.sources import Files, SourceFile, file_kind, find_files
+from kpt.urls import size_of
 
 __all__ = ["Corpus", "Document"]
 
@@ -44,7 +45,7 @@ class Corpus:
     and the white space at the cut is lost.
 
     Args:
-        files: A path, a glob pattern or a folder, or several of them (`kpt.text.sources.find_files`).
+        files: A path, a URL, a glob pattern or a folder, or several of them (`kpt.text.sources.find_files`).
         documents: How a plain text file is divided: ``"blank-line"``, ``"line"``, ``"file"`` or ``"wikitext"``
             (`kpt.text.boundaries`); ``"auto"`` decides for each file by its first MiB: titles as in WikiText, else
             blank lines, else a document a line. In other files each record is a document.
@@ -89,14 +90,14 @@ class Corpus:
             raise InputError(f"documents is {documents!r}; choose one of {', '.join(choices)}")
         if maximum_characters < 2:
             raise InputError(f"maximum_characters is {maximum_characters}; give a number of at least 2")
-        self.files: tuple[Path, ...] = find_files(files)
+        self.files: tuple[SourceFile, ...] = find_files(files)
         self.documents = documents
         self.fields = Fields(text_field, label_field, id_field)
         self.clean = tuple(clean)
         self.maximum_characters = maximum_characters
         self.problems: Counter[str] = Counter()
         self.bytes_read = 0
-        self._sizes = [path.stat().st_size for path in self.files]
+        self._sizes = [size_of(path) for path in self.files]
         self._begin, self._end = 0, sum(self._sizes)
 
     @property
@@ -127,8 +128,8 @@ class Corpus:
 
         The parts are of about equal size in bytes: ``shard(0, n)``, ``shard(1, n)``, ... one after the other give the
         documents of the whole corpus in its order, whatever `n` is, and each part reads nothing but itself. Compressed
-        files, csv, tsv and text with ``documents="file"`` cannot be divided: such a file belongs to one part as a
-        whole. A part may hold no document. Documents of a part that begins inside a file have no `position`.
+        files, files at URLs, csv, tsv and text with ``documents="file"`` cannot be divided: such a file belongs to one
+        part as a whole. A part may hold no document. Documents of a part that begins inside a file have no `position`.
 
         Args:
             index: Which part, from 0 on.
@@ -148,7 +149,7 @@ class Corpus:
     def _is_whole(self) -> bool:
         return self._begin == 0 and self._end == sum(self._sizes)
 
-    def _ranges(self) -> Iterator[tuple[Path, int, int | None]]:
+    def _ranges(self) -> Iterator[tuple[SourceFile, int, int | None]]:
         """Yield the files of this part, each with the bytes to read; None is the end of the file."""
         if self._is_whole():
             yield from ((path, 0, None) for path in self.files)
@@ -157,7 +158,7 @@ class Corpus:
         for path, size in zip(self.files, self._sizes, strict=True):
             begin, end = self._begin - offset, self._end - offset
             offset += size
-            if end > 0 and begin < size and self._is_divisible(path):
+            if end > 0 and begin < size and isinstance(path, Path) and self._is_divisible(path):
                 boundaries = self._boundaries(path)
                 first = align(path, begin, boundaries) if begin > 0 else 0
                 last = align(path, end, boundaries) if end < size else None
@@ -171,12 +172,12 @@ class Corpus:
         divisible = kind == "jsonl" or (kind == "text" and self.documents != "file")
         return divisible and not is_compressed(path)
 
-    def _boundaries(self, path: Path) -> Boundaries:
+    def _boundaries(self, path: SourceFile) -> Boundaries:
         if file_kind(path) != "text":
             return "line"
         return detect_boundaries(read_beginning(path)) if self.documents == "auto" else self.documents
 
-    def _read(self, path: Path, begin: int, end: int | None) -> Iterator[Document]:
+    def _read(self, path: SourceFile, begin: int, end: int | None) -> Iterator[Document]:
         found = False
         for document in self._parse(path, begin, end):
             text = document.text
@@ -192,7 +193,7 @@ class Corpus:
         if not found and begin == 0 and end is None:
             self.problems["empty_file"] += 1
 
-    def _parse(self, path: Path, begin: int, end: int | None) -> Iterator[Document]:
+    def _parse(self, path: SourceFile, begin: int, end: int | None) -> Iterator[Document]:
         kind, source = file_kind(path), str(path)
         blocks = read_blocks(path, begin, end, problems=self.problems, advance=self._advance)
         if kind == "text":
@@ -213,7 +214,7 @@ class Corpus:
                 if not piece.isspace():
                     yield Document(piece.strip(), document.label, document.id, source, document.position)
 
-    def _parse_jsonl(self, path: Path, begin: int, end: int | None, blocks: Iterator[str]) -> Iterator[Document]:
+    def _parse_jsonl(self, path: SourceFile, begin: int, end: int | None, blocks: Iterator[str]) -> Iterator[Document]:
         try:
             for document in read_jsonl(blocks, str(path), self.fields, self.problems):
                 yield dataclasses.replace(document, position=None) if begin else document

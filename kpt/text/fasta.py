@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from kpt.errors import InputError
 from kpt.text.document import Document
-from kpt.text.sources import Files
+from kpt.text.sources import Files, SourceFile
 from kpt.text.symbols import SymbolCorpus
 
 __all__ = ["FastaCorpus", "kmers"]
@@ -62,7 +61,7 @@ class FastaCorpus(SymbolCorpus):
         self.alphabet = None if alphabet is None else "".join(sorted(set(alphabet.upper())))
         self._outside = re.compile(f"[^{self.alphabet}-]") if self.alphabet else None
 
-    def _read(self, path: Path, lines: Iterator[str]) -> Iterator[Document]:
+    def _read(self, path: SourceFile, lines: Iterator[str]) -> Iterator[Document]:
         name: str | None = None
         begin, parts, size, pieces = 0, list[str](), 0, 0
         for number, line in enumerate(lines, 1):
@@ -85,7 +84,9 @@ class FastaCorpus(SymbolCorpus):
                 size += len(residues)
         yield from self._finish(path, name, begin, parts, pieces)
 
-    def _finish(self, path: Path, name: str | None, begin: int, parts: list[str], pieces: int) -> Iterator[Document]:
+    def _finish(
+        self, path: SourceFile, name: str | None, begin: int, parts: list[str], pieces: int
+    ) -> Iterator[Document]:
         """Yield what was gathered of a record, of which so many pieces came before."""
         sequence = "".join(parts).replace("*", "-")
         if self._outside is not None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from kpt.errors import InputError
 from kpt.text.document import Document
 from kpt.text.records import parse_object
-from kpt.text.sources import Files, file_kind
+from kpt.text.sources import Files, SourceFile, file_kind
 from kpt.text.symbols import SymbolCorpus
 
 __all__ = ["Sessions"]
@@ -66,11 +65,11 @@ class Sessions(SymbolCorpus):
         self.items_field, self.session_field, self.item_field = items_field, session_field, item_field
         self.space = space
 
-    def _read(self, path: Path, lines: Iterator[str]) -> Iterator[Document]:
+    def _read(self, path: SourceFile, lines: Iterator[str]) -> Iterator[Document]:
         numbered = ((number, line) for number, line in enumerate(lines, 1) if line and not line.isspace())
         return (self._read_objects if file_kind(path) == "jsonl" else self._read_events)(path, numbered)
 
-    def _read_objects(self, path: Path, lines: Iterator[tuple[int, str]]) -> Iterator[Document]:
+    def _read_objects(self, path: SourceFile, lines: Iterator[tuple[int, str]]) -> Iterator[Document]:
         for number, line in lines:
             where = f"{path}, line {number}"
             record = parse_object(line, where)
@@ -86,7 +85,7 @@ class Sessions(SymbolCorpus):
             else:
                 self.problems["empty"] += 1
 
-    def _read_events(self, path: Path, lines: Iterator[tuple[int, str]]) -> Iterator[Document]:
+    def _read_events(self, path: SourceFile, lines: Iterator[tuple[int, str]]) -> Iterator[Document]:
         names: list[str] = []
         known: set[str] = set()
         session, begin, words = "", 0, list[str]()

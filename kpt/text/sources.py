@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from kpt.errors import InputError
+from kpt.urls import RemoteFile, find_remote, is_url
 
 Kind = Literal["text", "jsonl", "csv", "tsv"]
 Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+SourceFile = Path | RemoteFile
 
 _KINDS: dict[str, Kind] = {
     ".txt": "text",
@@ -25,8 +27,8 @@ _KINDS: dict[str, Kind] = {
 FOLDER_ENDINGS = tuple(_KINDS)
 
 
-def find_files(files: Files) -> tuple[Path, ...]:
-    """Resolve paths, glob patterns and folders to files, each once, in a reproducible order.
+def find_files(files: Files, endings: tuple[str, ...] = FOLDER_ENDINGS) -> tuple[SourceFile, ...]:
+    """Resolve paths, URLs, glob patterns and folders to files, each once, in a reproducible order.
 
     The order is that of the arguments; the files of one pattern or folder are sorted by path. A folder is searched with
     its sub-folders for ``.txt``, ``.jsonl``, ``.ndjson``, ``.json``, ``.csv`` and ``.tsv`` files and gzip of these
@@ -34,7 +36,9 @@ def find_files(files: Files) -> tuple[Path, ...]:
     characters it holds. Of several names of one file (relative, absolute, by a link) the first counts.
 
     Args:
-        files: A path, a pattern (``*``, ``?``, ``[...]``, ``**``) or a folder, or several of them.
+        files: A path, a pattern (``*``, ``?``, ``[...]``, ``**``) or a folder, or several of them; also URLs of these
+            that ``fsspec`` knows, such as ``gs://bucket/*.txt`` (`kpt.urls`).
+        endings: What a folder is searched for; each also with ``.gz``.
 
     Returns:
         The files, at least one.
@@ -50,14 +54,18 @@ def find_files(files: Files) -> tuple[Path, ...]:
     names = [files] if isinstance(files, str | os.PathLike) else list(files)
     if not names:
         raise InputError("no files were given; name at least one file, folder or pattern")
-    found: dict[Path, Path] = {}
-    for name in names:
-        for path in _resolve(os.fspath(name)):
+    found: dict[Path | str, SourceFile] = {}
+    for each in names:
+        name = os.fspath(each)
+        if is_url(name):
+            found |= {str(file): file for file in find_remote(name, endings) if str(file) not in found}
+            continue
+        for path in _resolve(name, endings):
             found.setdefault(path.resolve(), path)
     return tuple(found.values())
 
 
-def file_kind(path: Path) -> Kind:
+def file_kind(path: SourceFile) -> Kind:
     """Tell a file's kind from its name; what has no known ending is plain text.
 
     Example:
@@ -68,14 +76,12 @@ def file_kind(path: Path) -> Kind:
     return _KINDS.get(Path(name).suffix, "text")
 
 
-def _resolve(name: str) -> list[Path]:
+def _resolve(name: str, endings: tuple[str, ...]) -> list[Path]:
     path = Path(name)
     if path.is_dir():
-        found = [entry for entry in sorted(path.rglob("*")) if _is_readable_by_name(entry, path)]
+        found = [entry for entry in sorted(path.rglob("*")) if _is_readable_by_name(entry, path, endings)]
         if not found:
-            raise InputError(
-                f"folder {name} has no {', '.join(FOLDER_ENDINGS)} file (or gzip of these); name the files"
-            )
+            raise InputError(f"folder {name} has no {', '.join(endings)} file (or gzip of these); name the files")
         return found
     if path.is_file():
         return [path]
@@ -89,6 +95,6 @@ def _resolve(name: str) -> list[Path]:
     return found
 
 
-def _is_readable_by_name(entry: Path, folder: Path) -> bool:
+def _is_readable_by_name(entry: Path, folder: Path, endings: tuple[str, ...]) -> bool:
     hidden = any(part.startswith(".") for part in entry.relative_to(folder).parts)
-    return not hidden and entry.name.lower().removesuffix(".gz").endswith(FOLDER_ENDINGS) and entry.is_file()
+    return not hidden and entry.name.lower().removesuffix(".gz").endswith(endings) and entry.is_file()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 from kpt.errors import InputError
 from kpt.text.blocks import read_blocks
 from kpt.text.document import Document
 from kpt.text.records import lines_of
-from kpt.text.sources import Files, find_files
+from kpt.text.sources import Files, SourceFile, find_files
+from kpt.urls import size_of
 
 __all__ = ["SymbolCorpus"]
 
@@ -36,9 +36,9 @@ class SymbolCorpus(ABC):
     """
 
     def __init__(self, files: Files) -> None:
-        self.files: tuple[Path, ...] = find_files(files)
+        self.files: tuple[SourceFile, ...] = find_files(files)
         self.problems: Counter[str] = Counter()
-        self.size_bytes = sum(path.stat().st_size for path in self.files)
+        self.size_bytes = sum(size_of(path) for path in self.files)
         self.bytes_read = 0
 
     def __iter__(self) -> Iterator[Document]:
@@ -59,7 +59,7 @@ class SymbolCorpus(ABC):
             raise InputError(f"no sequence was found in {', '.join(map(str, self.files[:3]))}; give files with some")
 
     @abstractmethod
-    def _read(self, path: Path, lines: Iterator[str]) -> Iterator[Document]:
+    def _read(self, path: SourceFile, lines: Iterator[str]) -> Iterator[Document]:
         """Yield the documents of a file, given its lines."""
 
     def _advance(self, count: int) -> None:

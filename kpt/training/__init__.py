@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         gpt2_optimizer,
     )
     from kpt.training.pretraining import Pretraining, pretrain
+    from kpt.training.pretraining_data import RecordSource
     from kpt.training.progress import TrainingProgress
     from kpt.training.report import write_report
     from kpt.training.run_folder import RunFolder
@@ -47,6 +48,7 @@ __all__ = [
     "Loaded",
     "MetricsLog",
     "Pretraining",
+    "RecordSource",
     "RunFolder",
     "TaskFiles",
     "TrainingProgress",
@@ -86,6 +88,7 @@ __getattr__, __dir__ = lazy_names(
         "TaskFiles": "kpt.training.task_files",
         "MetricsLog": "kpt.training.metrics_log",
         "Pretraining": "kpt.training.pretraining",
+        "RecordSource": "kpt.training.pretraining_data",
         "RunFolder": "kpt.training.run_folder",
         "TrainingProgress": "kpt.training.progress",
         "WarmupDecay": "kpt.training.schedule",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kpt.data import TokenStore
+from kpt.data import MaskedRecords, TokenStore
 
 __all__ = ["UnigramBaseline", "token_counts", "unigram_baseline"]
 
@@ -27,21 +27,29 @@ class UnigramBaseline(NamedTuple):
     token_id: int
 
 
-def token_counts(store: TokenStore, *, documents: int = 20_000, end_id: int | None = None) -> np.ndarray:
-    """Count the tokens of a store.
+def token_counts(part: TokenStore | MaskedRecords, *, documents: int = 20_000, end_id: int | None = None) -> np.ndarray:
+    """Count the tokens of a store, or of records as they were before they were masked, without the special ones.
 
     Args:
-        store: what to count in; of larger ones every n-th document, so that about `documents` are read.
-        documents: the most documents to read.
+        part: what to count in; of larger ones every n-th document, so that about `documents` are read.
+        documents: the most documents, or records, to read.
         end_id: the token that examples have after each document, which is in no store; counted once a document.
 
     Returns:
         int64 [vocabulary size].
     """
-    counts = np.zeros(store.vocabulary.size, np.int64)
-    read = range(0, store.documents, max(1, -(-store.documents // documents)))
+    counts = np.zeros(part.vocabulary.size, np.int64)
+    if isinstance(part, MaskedRecords):
+        for step in range(0, part.examples_per_epoch, max(1, -(-part.examples_per_epoch // documents))):
+            batch = part.examples(step, 1)
+            used = batch["mask_weights"][0] > 0
+            batch["token_ids"][0, batch["mask_positions"][0, used]] = batch["mask_labels"][0, used]
+            counts += np.bincount(batch["token_ids"][batch["padding_mask"]], minlength=len(counts))
+        counts[list(part.vocabulary.special_ids)] = 0
+        return counts
+    read = range(0, part.documents, max(1, -(-part.documents // documents)))
     for index in read:
-        for sentence in store.document(index):
+        for sentence in part.document(index):
             np.add.at(counts, sentence, 1)
     if end_id is not None:
         counts[end_id] += len(read)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import log
 from typing import Any, ClassVar
 
-from kpt.data import Batches, SentencePairs, TokenStore
+from kpt.data import Batches, MaskedRecords, SentencePairs
 from kpt.models import Encoder, bert_config, encoder_config
 from kpt.objectives import MaskedLM, NextSentence, Pretrainer
 from kpt.objectives.masking import prediction_slots
@@ -17,6 +17,7 @@ from kpt.training.adaptation import adapted, open_beginning
 from kpt.training.baselines import token_counts, unigram_baseline
 from kpt.training.optimizers import BERT_RATE, ENCODER_RATE, bert_optimizer, encoder_optimizer
 from kpt.training.pretraining import Pretraining, Records, pretrain
+from kpt.training.pretraining_data import Data, Part, batches_of
 from kpt.training.samples import masked_samples
 from kpt.training.settings import Architecture, PretrainSettings
 
@@ -62,6 +63,7 @@ class BertPretraining(Pretraining):
     """
 
     title = "BERT"
+    takes_records = True
     settings: BertSettings
 
     @property
@@ -69,9 +71,11 @@ class BertPretraining(Pretraining):
         """Slots of masked tokens, see `Pretraining.predictions`."""
         return prediction_slots(self.settings.length, whole_words=self.settings.whole_words)
 
-    def examples(self, store: TokenStore) -> SentencePairs:
+    def examples(self, part: Part) -> SentencePairs | MaskedRecords:
         """Return pairs of texts, see `Pretraining.examples`."""
-        return SentencePairs(store, length=self.settings.length, seed=self.settings.seed)
+        if isinstance(part, MaskedRecords):
+            return part
+        return SentencePairs(part, length=self.settings.length, seed=self.settings.seed)
 
     def model(self, vocabulary: Vocabulary) -> Pretrainer:
         """Return the model, see `Pretraining.model`."""
@@ -80,7 +84,7 @@ class BertPretraining(Pretraining):
         masked = MaskedLM(whole_words=self.settings.whole_words, dtype=precision)
         return Pretrainer(encoder, [masked, NextSentence(dtype=precision)])
 
-    def baselines(self, train: TokenStore, validation: Batches) -> dict[str, Any]:
+    def baselines(self, train: Part, validation: Batches) -> dict[str, Any]:
         """Return what the tokens' frequencies reach, and a coin for the next sentence."""
         unigram = unigram_baseline(token_counts(train), (validation.batch(step) for step in range(len(validation))))
         return {
@@ -94,10 +98,15 @@ class BertPretraining(Pretraining):
             "next_sentence_accuracy_words": "a coin",
         }
 
-    def samples(self, model: Pretrainer, held_out: TokenStore) -> list[dict[str, Any]]:
+    def samples(self, model: Pretrainer, held_out: Part) -> list[dict[str, Any]]:
         """Return masked texts and the model's guesses."""
-        examples = SentencePairs(held_out, length=min(SAMPLE_LENGTH, self.settings.length), seed=self.settings.seed)
-        batch = Batches(examples, model.objectives, batch_size=SAMPLES, steps=1, prefetch=0).batch(0)
+        examples: SentencePairs | MaskedRecords
+        if isinstance(held_out, MaskedRecords):
+            examples = held_out
+        else:
+            length = min(SAMPLE_LENGTH, self.settings.length)
+            examples = SentencePairs(held_out, length=length, seed=self.settings.seed)
+        batch = batches_of(examples, model, batch_size=SAMPLES, steps=1, prefetch=0).batch(0)
         return masked_samples(model, batch, held_out.vocabulary)
 
     def results(self, train: Records, held_out: Records, baselines: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,7 +128,7 @@ class BertPretraining(Pretraining):
 
 
 def pretrain_bert(
-    data: str | os.PathLike[str],
+    data: Data,
     out: str | os.PathLike[str],
     settings: BertSettings,
     *,
@@ -129,7 +138,7 @@ def pretrain_bert(
     """Pre-train an encoder on masked tokens and next sentences, evaluate it on held-out documents, write the report.
 
     Args:
-        data: folder of the token store.
+        data: folder of the token store, or a `RecordSource`.
         out: the run folder.
         settings: of the run.
         source: a model to go on with, in place of a new one of the settings' size, see `kpt.load`.

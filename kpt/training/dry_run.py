@@ -17,6 +17,7 @@ from kpt.distribution import Devices, find_device
 from kpt.models import activation_bytes, training_flops
 from kpt.text import Vocabulary
 from kpt.training.pretraining import Pretraining, make_optimizer
+from kpt.training.pretraining_data import Data, open_tokenizer
 from kpt.training.report import percent
 from kpt.training.word2vec_settings import Word2VecSettings
 
@@ -47,7 +48,7 @@ NAMES = {
 }
 
 
-def dry_run(task: Pretraining, data: str | os.PathLike[str], devices: Devices | None = None) -> dict[str, Any]:
+def dry_run(task: Pretraining, data: Data, devices: Devices | None = None) -> dict[str, Any]:
     """Return what a pre-training takes, on each device.
 
     Parameters and optimizer are exact, gradients and activations those of the fullest moment of a step. The sum is of
@@ -55,7 +56,7 @@ def dry_run(task: Pretraining, data: str | os.PathLike[str], devices: Devices | 
 
     Args:
         task: what to train, with its settings.
-        data: folder of the token store, whose vocabulary counts.
+        data: folder of the token store, or a `RecordSource`; its vocabulary counts.
         devices: what to train on; by default one device.
 
     Returns:
@@ -67,7 +68,7 @@ def dry_run(task: Pretraining, data: str | os.PathLike[str], devices: Devices | 
     Raises:
         InputError: the store is damaged.
     """
-    return costs_of(task, TokenStore.open(data, verify=False).vocabulary, devices or Devices())
+    return costs_of(task, open_tokenizer(data).vocabulary, devices or Devices())
 
 
 def costs_of(task: Pretraining, vocabulary: Vocabulary, devices: Devices) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import random
 import time
@@ -15,19 +13,20 @@ from typing import Any, ClassVar
 
 import keras
 
-from kpt.data import Batches, TokenStore
+from kpt.data import Batches
 from kpt.distribution import compiles_steps, device_count, find_device
 from kpt.errors import InputError
 from kpt.files import write_json
 from kpt.models import training_flops
 from kpt.objectives import Pretrainer
-from kpt.text import Tokenizer, Vocabulary, load_tokenizer
-from kpt.training.adaptation import Beginning, check_store, take_weights
+from kpt.text import Vocabulary
+from kpt.training.adaptation import Beginning, check_tokenizer, take_weights
 from kpt.training.checkpoints import Checkpoints
 from kpt.training.finite_loss import FiniteLoss
 from kpt.training.kept_run import kept_run
 from kpt.training.metrics_log import MetricsLog, read_metrics
 from kpt.training.on_devices import on_devices
+from kpt.training.pretraining_data import Data, PretrainingData, batches_of, open_data
 from kpt.training.progress import TrainingProgress
 from kpt.training.report import write_report
 from kpt.training.run_folder import RunFolder
@@ -49,9 +48,17 @@ class Pretraining(ABC):
     title: ClassVar[str]
     #: Documents that evaluation needs; a pair of texts of which one is from elsewhere needs two.
     least_held_out: ClassVar[int] = 2
+    #: Whether it can do with records that are masked already.
+    takes_records: ClassVar[bool] = False
 
     def __init__(self, settings: PretrainSettings) -> None:
         self.settings = settings
+
+    def open(self, data: Data, progress: bool = False) -> PretrainingData:
+        """Open the data and divide them, see `open_data`."""
+        return open_data(
+            data, self.settings, least_held_out=self.least_held_out, takes_records=self.takes_records, progress=progress
+        )
 
     @property
     @abstractmethod
@@ -59,8 +66,8 @@ class Pretraining(ABC):
         """Tokens that are predicted in a sequence."""
 
     @abstractmethod
-    def examples(self, store: TokenStore) -> Any:
-        """Return the maker of examples, see `Batches`."""
+    def examples(self, part: Any) -> Any:
+        """Return the maker of examples, see `Batches`, of one side of the data that `open_data` opened."""
 
     def flops_per_step(self, model: Pretrainer) -> int:
         """Return the operations of a step, without those that rematerialisation adds, see `training_flops`."""
@@ -78,11 +85,11 @@ class Pretraining(ABC):
         """Return the model, not compiled."""
 
     @abstractmethod
-    def baselines(self, train: TokenStore, validation: Batches) -> dict[str, Any]:
+    def baselines(self, train: Any, validation: Batches) -> dict[str, Any]:
         """Return what is reached without a model, by the names of the metrics, and under `..._words` how."""
 
     @abstractmethod
-    def samples(self, model: Pretrainer, held_out: TokenStore) -> list[dict[str, Any]]:
+    def samples(self, model: Pretrainer, held_out: Any) -> list[dict[str, Any]]:
         """Return what the report shows of the model's work, see `kpt.training.report_samples`."""
 
     @abstractmethod
@@ -93,7 +100,7 @@ class Pretraining(ABC):
 @on_devices
 def pretrain(
     task: Pretraining,
-    data: str | os.PathLike[str],
+    data: Data,
     out: str | os.PathLike[str],
     *,
     beginning: Beginning | None = None,
@@ -112,7 +119,7 @@ def pretrain(
 
     Args:
         task: what to train, with its settings.
-        data: folder of the token store.
+        data: folder of the token store, or a `RecordSource`.
         out: the run folder, see `RunFolder`; with `samples.json`, `results.json` and `report.html`.
         beginning: a model to go on with on this text, which the settings fit, see `kpt.training.adaptation.adapted`.
         resume: go on from the newest checkpoint in `out`; a run that was not begun is begun, a complete one only
@@ -134,27 +141,28 @@ def pretrain(
     """
     begin = time.perf_counter()
     settings = task.settings
-    store, tokenizer, train, held_out = open_store(task, data)
-    train_examples, held_out_examples = (task.examples(part) for part in (train, held_out))
-    config = config_of(task, store)
+    opened = task.open(data, progress)
+    train_examples, held_out_examples = (task.examples(part) for part in (opened.train, opened.held_out))
+    config = config_of(task, opened)
     if beginning is not None:
-        config["from"] = check_store(store, beginning)
+        check_tokenizer(opened.tokenizer, opened.description["store"], beginning)
+        config["from"] = beginning.source
     run = begun_run(Path(out), config) if resume else None
 
     random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend
     if run and run.step:
         model, step = run.load_newest()
     else:
-        model, step = build_model(task, store.vocabulary), 0
+        model, step = build_model(task, opened.tokenizer.vocabulary), 0
         if beginning is not None:
-            take_weights(model, beginning, tokenizer)
+            take_weights(model, beginning, opened.tokenizer)
     if (compiled := compiles_steps()) != "auto":  # a checkpoint may be of a run on other devices
         model.jit_compile = compiled
-    options: dict[str, Any] = {"objectives": model.objectives, "batch_size": settings.batch_size}
-    validation = Batches(held_out_examples, steps=settings.evaluation_batches, repeat=True, **options)
-    baselines = task.baselines(train, validation)
+    options: dict[str, Any] = {"batch_size": settings.batch_size, "repeat": True}
+    validation = batches_of(held_out_examples, model, steps=settings.evaluation_batches, **options)
+    baselines = task.baselines(opened.train, validation)
     if run is None:  # what does not fit has been refused by now
-        run = RunFolder.create(out, tokenizer, config, overwrite=overwrite)
+        run = RunFolder.create(out, opened.tokenizer, config, overwrite=overwrite)
     peak = find_device().peak
     speed: dict[str, Any] = {
         "tokens_per_step": settings.tokens_per_step,
@@ -169,7 +177,7 @@ def pretrain(
     with kept_run(run, checkpoints, shown, lambda: report(run, task, baselines)) as interruption:
         fit_steps(
             model,
-            lambda start, count: Batches(train_examples, steps=count, start_step=start, repeat=True, **options),
+            lambda start, count: batches_of(train_examples, model, steps=count, start_step=start, **options),
             start_step=step,
             steps=settings.steps,
             interval=settings.interval,
@@ -177,38 +185,9 @@ def pretrain(
             callbacks=[log, FiniteLoss(step, log=log), checkpoints, *shown, *callbacks, interruption],
             validation=validation,
         )
-    write_json(run.path / "samples.json", task.samples(model, held_out))
+    write_json(run.path / "samples.json", task.samples(model, opened.held_out))
     results = {"parameters": model.count_params(), **report(run, task, baselines)}
     return results | {"seconds": round(time.perf_counter() - begin, 1)}
-
-
-def open_store(task: Pretraining, data: str | os.PathLike[str]) -> tuple[TokenStore, Tokenizer, TokenStore, TokenStore]:
-    """Return a store, its tokenizer, and its documents to train on and to evaluate on.
-
-    Raises:
-        InputError: it is damaged or has too few documents.
-    """
-    store = TokenStore.open(data)
-    tokenizer = load_tokenizer(store.tokenizer_folder)
-    store.check_tokenizer(tokenizer)
-    return store, tokenizer, *split(store, task)
-
-
-def split(store: TokenStore, task: Pretraining) -> tuple[TokenStore, TokenStore]:
-    """Return the documents to train on and those to evaluate on.
-
-    Raises:
-        InputError: these are too few.
-    """
-    settings, least = task.settings, task.least_held_out
-    train, held_out = store.split(settings.held_out, settings.seed)
-    if held_out.documents < least:
-        raise InputError(
-            f"{100 * settings.held_out:g} % of {store.documents:,} documents leaves {held_out.documents} to evaluate "
-            f"on, where {least} are the least; raise --held-out, add documents, or prepare "
-            "the text with another --documents"
-        )
-    return train, held_out
 
 
 def begun_run(path: Path, config: Mapping[str, Any]) -> RunFolder | None:
@@ -305,7 +284,7 @@ def summarize(records: Records, task: Pretraining, baselines: Mapping[str, Any])
     return results
 
 
-def config_of(task: Pretraining, store: TokenStore) -> dict[str, Any]:
+def config_of(task: Pretraining, data: PretrainingData) -> dict[str, Any]:
     """Return the configuration as `config.json` has it."""
     settings = task.settings
     return {
@@ -314,17 +293,5 @@ def config_of(task: Pretraining, store: TokenStore) -> dict[str, Any]:
         "model": settings.model_config,
         "training": {name: value for name, value in asdict(settings).items() if name != "backbone"}
         | {"learning_rate": settings.peak},
-        "data": {
-            "store": str(store.folder),
-            "tokenizer": store.tokenizer_fingerprint,
-            "content": content_of(store),
-            **store.summary,
-        },
+        "data": data.description,
     }
-
-
-def content_of(store: TokenStore) -> str:
-    """Return a fingerprint of a whole store's ids and bounds, the same wherever the store is moved."""
-    files = [entry for entry in store.manifest["files"] if not entry["file"].startswith("tokenizer/")]
-    sums = sorted((entry["file"], entry["sha256"]) for entry in files)
-    return hashlib.sha256(json.dumps(sums).encode()).hexdigest()

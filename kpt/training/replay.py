@@ -16,7 +16,8 @@ from kpt.errors import InputError
 from kpt.text import Tokenizer
 from kpt.training.metrics_log import learning_rates
 from kpt.training.optimizers import last_gradient_norm
-from kpt.training.pretraining import Pretraining, begun_run, build_model, config_of, open_store
+from kpt.training.pretraining import Pretraining, begun_run, build_model, config_of
+from kpt.training.pretraining_data import Data, batches_of
 
 __all__ = ["replay"]
 
@@ -26,7 +27,7 @@ SHOWN = 120
 
 def replay(
     task: Pretraining,
-    data: str | os.PathLike[str],
+    data: Data,
     out: str | os.PathLike[str],
     step: int,
     devices: Devices | None = None,
@@ -37,7 +38,7 @@ def replay(
 
     Args:
         task: what was trained, with its settings.
-        data: folder of the token store.
+        data: folder of the token store, or a `RecordSource`.
         out: the run folder.
         step: which, from 1.
         devices: what to train on; by default one device.
@@ -46,7 +47,8 @@ def replay(
         By name: `step`, `checkpoint` (the steps after which it began), the losses and accuracies of that batch alone,
         `gradient_norm` (before clipping), `learning_rate`, `weights_finite` (whether all of them are numbers after the
         step), and `rows`: for each example the numbers of its `documents` in the store, its `loss` before the step,
-        without dropout, and the beginning of its `text`. What is no finite number is None.
+        without dropout, and the beginning of its `text`. Of masked records
+        it is their own numbers. What is no finite number is None.
 
     Raises:
         InputError: there is no such run, it has other settings, or no such step.
@@ -56,19 +58,24 @@ def replay(
         raise InputError("a step is replayed on one host; call it without the cluster")
     if not 1 <= step <= settings.steps:
         raise InputError(f"there is no step {step} to replay; the run has those from 1 to {settings.steps}")
-    store, tokenizer, train, _ = open_store(task, data)
-    run = begun_run(Path(out), config_of(task, store))
+    opened = task.open(data)
+    run = begun_run(Path(out), config_of(task, opened))
     if run is None:
         raise InputError(f"there is no run in {out} to replay a step of")
-    examples = task.examples(train)
+    examples = task.examples(opened.train)
     with devices.scope():
         random.seed(settings.seed)  # as in the run: Keras draws the seeds of its initializers and dropouts from it
         before = [other for other in run.steps if other < step]
-        model, start = run.load_newest(before=step) if before else (build_model(task, store.vocabulary), 0)
+        if not before and "from" in run.config:
+            raise InputError(
+                f"the run {run.path} began with the weights of {run.config['from']}, and has no checkpoint before step "
+                f"{step}; replay one after step {min(run.steps, default=settings.steps)}"
+            )
+        model, start = run.load_newest(before=step) if before else (build_model(task, opened.tokenizer.vocabulary), 0)
 
         def batches(first: int, count: int) -> Batches:
             options: dict[str, Any] = {"batch_size": settings.batch_size, "repeat": True}
-            return Batches(examples, model.objectives, steps=count, start_step=first, **options)
+            return batches_of(examples, model, steps=count, start_step=first, **options)
 
         if start < step - 1:
             model.fit(batches(start, step - 1 - start), shuffle=False, verbose=0)
@@ -79,7 +86,7 @@ def replay(
         norm, rate = last_gradient_norm(model), learning_rates(model)(step - 1)
         weights = all(np.isfinite(keras.ops.convert_to_numpy(each)).all() for each in model.trainable_variables)
     documents = examples.documents(step - 1, settings.batch_size)
-    texts = row_texts(tokenizer, batch)
+    texts = row_texts(opened.tokenizer, batch)
     rows = [
         {"documents": numbers, "loss": finite(loss), "text": text}
         for numbers, loss, text in zip(documents, losses, texts, strict=True)

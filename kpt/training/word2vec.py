@@ -24,7 +24,8 @@ from kpt.training.finite_loss import FiniteLoss
 from kpt.training.kept_run import kept_run
 from kpt.training.metrics_log import MetricsLog, read_metrics
 from kpt.training.on_devices import on_devices
-from kpt.training.pretraining import begun_run, content_of
+from kpt.training.pretraining import begun_run
+from kpt.training.pretraining_data import content_of
 from kpt.training.progress import TrainingProgress
 from kpt.training.report import write_report
 from kpt.training.report_map import word_map

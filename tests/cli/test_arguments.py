@@ -124,6 +124,13 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
         check_out(file / "below", "manifest.json", overwrite=False)
 
 
+def test_a_url_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"^gs://bucket/out is a URL; write to a folder here, then copy it there$"):
+        check_out(Path("gs://bucket/out"), "manifest.json", overwrite=False)
+    check_out(Path("c:out"), "manifest.json", overwrite=False)
+
+
 @pytest.mark.parametrize("text", ["1,5", "1,00", "1,0000", ",100"])
 def test_a_comma_that_parts_no_thousands_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="is not a whole number from 1 up"):

@@ -8,6 +8,7 @@ import pytest
 
 import kpt.training.bert
 from kpt.cli.main import main
+from kpt.training.pretraining_data import RecordSource
 from tests.training.small_store import small_store
 
 
@@ -116,3 +117,20 @@ def test_a_damaged_store(damage: str, tmp_path: Path, capfd: pytest.CaptureFixtu
         content[10] ^= 1
         shard.write_bytes(content)
     assert shard.name in refused(capfd, "--data", store.folder, "--out", tmp_path / "run", "--steps", "5")
+
+
+def test_records_take_the_place_of_a_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[Any] = []
+    monkeypatch.setattr(kpt.training.bert, "pretrain_bert", lambda data, *_, **__: calls.append(data) or {})
+    run = ["--out", str(tmp_path / "run"), "--steps", "5"]
+    words = ["--records", "gs://b/a-*", "gs://b/b-*", "--tokenizer", "tok", "--validation-records", "c.tfrecord"]
+    assert main(["pretrain", "bert", *words, *run]) == 0
+    assert calls == [RecordSource(["gs://b/a-*", "gs://b/b-*"], Path("tok"), ["c.tfrecord"])]
+    capfd.readouterr()
+    assert "neither --data nor --records is given; name" in refused(capfd, *run)
+    assert "both --data and --records are given" in refused(capfd, *run, "--data", "a", "--records", "b")
+    assert "--whole-words does nothing to records" in refused(capfd, *run, "--whole-words", "--records", "b")
+    assert "--tokenizer is for --records" in refused(capfd, *run, "--data", "a", "--tokenizer", "b")
+    assert "--validation-records is for" in refused(capfd, *run, "--data", "a", "--validation-records", "b")

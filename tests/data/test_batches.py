@@ -98,6 +98,11 @@ def test_fit_takes_the_steps_in_order() -> None:
     assert fit(step_batches(6, prefetch=0)).trained == [0, 1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("steps", [2, 3])
+def test_few_steps_begin_with_the_first(steps: int) -> None:
+    assert fit(step_batches(steps), epochs=2).trained == list(range(2 * steps))
+
+
 def test_no_epoch_repeats_another() -> None:
     batches = step_batches(6)
     assert fit(batches, epochs=3).trained == list(range(18))

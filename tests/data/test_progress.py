@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from kpt.data.progress import PrepareProgress
+from kpt.data.progress import OpenProgress, PrepareProgress, RecordProgress
 
 
 class Terminal(io.StringIO):
@@ -48,3 +48,27 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", terminal)
     show(False, 4_000_000)
     assert terminal.getvalue() == ""
+
+
+def test_records_are_counted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with RecordProgress(True, 8_000, interval=0.0) as progress:
+        progress.update(2_000)
+    err = capsys.readouterr().err
+    assert err.startswith("prepare: 2,000 records (25 %), ") and err.endswith(" records/s\n")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with RecordProgress(None, 8_000) as progress:
+        progress.update(2_000)
+    assert "Writing records" in terminal.getvalue() and "2000/8000" in terminal.getvalue()
+
+
+def test_bytes_of_records_are_counted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with OpenProgress(True, 8_000_000, interval=0.0) as progress:
+        progress.update(1_000_000, 500_000)
+    err = capsys.readouterr().err
+    assert err.startswith("records: 1.5 MB (19 %) read, ") and err.endswith(" MB/s\n")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with OpenProgress(None, 8_000_000) as progress:
+        progress.update(2_000_000)
+    assert "Reading records" in terminal.getvalue() and "2.0/8.0 MB" in terminal.getvalue()
