@@ -45,11 +45,11 @@ def saved_model(
 
     - `serving_default`: `texts` string [n] to `pooled` float32 [n, width] (if the model has a pooler) and `mean`
       float32 [n, width], the mean of the vectors of all tokens, [CLS] and [SEP] included.
-    - `fill_mask`, if the model has `MaskedLM`: `texts` string [n], in which `[MASK]` stands for what is to be guessed,
-      to `tokens` string, `probabilities` float32 and `token_ids` int32, [n, m, k] each, for m masks the k most probable
-      pieces of the vocabulary, most probable first (`##s` continues a word); and `mask_count` int32 [n]. m is the
-      largest count of the batch, and at least 1; where a text has fewer masks, or none, stand "", 0 and the id of
-      [PAD].
+    - `fill_mask`, if the model has `MaskedLM` and the tokenizer, WordPiece, keeps a literal `[MASK]`: `texts` string
+      [n], in which `[MASK]` stands for what is to be guessed, to `tokens` string, `probabilities` float32 and
+      `token_ids` int32, [n, m, k] each, for m masks the k most probable pieces of the vocabulary, most probable first
+      (`##s` continues a word); and `mask_count` int32 [n]. m is the largest count of the batch, and at least 1; where a
+      text has fewer masks, or none, stand "", 0 and the id of [PAD].
     - `next_sentence`, if the model has `NextSentence`: `first` string [n] and `second` string [n] to `probability`
       float32 [n], that the second follows the first.
 
@@ -147,7 +147,9 @@ def saved_model(
         from kpt.export.encoder_signatures import ServedEncoder
 
         served = ServedEncoder(pretrainer, tokenizer, length, top_k)
-        notes = {"top_k": top_k, "mask": tokenizer.vocabulary.tokens[tokenizer.vocabulary.mask_id]}
+        notes = {"top_k": top_k}
+        if "fill_mask" in served.functions:
+            notes["mask"] = tokenizer.vocabulary.tokens[tokenizer.vocabulary.mask_id]
     with atomic_folder(target) as temporary:
         tf.saved_model.save(served, os.fspath(temporary), signatures=served.functions)
         if isinstance(pretrainer, TaskModel):
