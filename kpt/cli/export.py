@@ -15,7 +15,7 @@ from kpt.errors import InputError
 
 __all__ = ["add_parser", "run"]
 
-FORMATS = ("saved_model", "huggingface", "keras_hub")
+FORMATS = ("saved_model", "huggingface", "keras_hub", "sentence-transformers")
 
 
 def add_parser(verbs: Any) -> argparse.ArgumentParser:
@@ -25,8 +25,8 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         help="export a model for serving",
         description="Export a model as a SavedModel that takes raw text, or word vectors as one that takes words. It "
         "becomes the next version in the folder, complete or not at all, so that a server may watch the folder. Or "
-        "export it as a Hugging Face folder, which transformers loads with no code beside it, or as a preset of "
-        "KerasHub.",
+        "export it as a Hugging Face folder, which transformers loads with no code beside it, as a preset of "
+        "KerasHub, or an encoder as a folder of sentence-transformers, which makes a text one vector.",
         epilog="Example: kpt export --from run --to saved_models/bert",
     )
     add_source_argument(parser, required=False)
@@ -66,7 +66,11 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     begin = time.perf_counter()
     export = saved_model if arguments.format == "saved_model" else folder_of_others
     path, step = export(arguments)
-    results = {arguments.format: str(path), "step": step, "seconds": round(time.perf_counter() - begin, 2)}
+    results = {
+        arguments.format.replace("-", "_"): str(path),
+        "step": step,
+        "seconds": round(time.perf_counter() - begin, 2),
+    }
     return results | (checked(path) if arguments.check else {})
 
 
@@ -87,7 +91,6 @@ def saved_model(arguments: argparse.Namespace) -> tuple[Path, int]:
     """Export a SavedModel; returns its folder, and the steps its model was trained."""
     load_backend("tensorflow")  # a SavedModel is TensorFlow's, whatever the weights were trained with
     from kpt.export import export_word_vectors, generates, saved_model
-    from kpt.tasks import TaskModel
     from kpt.training import RunFolder, open_source
 
     source = open_source(arguments.source)
@@ -99,21 +102,32 @@ def saved_model(arguments: argparse.Namespace) -> tuple[Path, int]:
         return export_word_vectors(run_vectors(source), arguments.to), source.step
     model = source.load(compile=False)
     length = arguments.length
-    if length is None and not (generates(model) or isinstance(model, TaskModel)):
-        length = source.config.get("training", {}).get("length")
+    if length is None and not generates(model):
+        length = trained_length(source, model)
     return saved_model(model, source.tokenizer, arguments.to, length=length, top_k=arguments.top_k), source.step
+
+
+def trained_length(source: Any, model: Any) -> int | None:
+    """Return the length that a run was pre-trained with; `None` for a tuned model, which knows its own."""
+    from kpt.tasks import TaskModel
+
+    return None if isinstance(model, TaskModel) else source.config.get("training", {}).get("length")
 
 
 def folder_of_others(arguments: argparse.Namespace) -> tuple[Path, int]:
     """Export a folder that other libraries load; returns it, and the steps its model was trained."""
-    if arguments.length is not None:
+    if arguments.length is not None and arguments.format != "sentence-transformers":
         raise InputError("--length is for a SavedModel; what other libraries load has all of its positions")
     load_backend()
-    from kpt.interop import write_hugging_face, write_keras_hub
+    from kpt.interop import write_hugging_face, write_keras_hub, write_sentence_transformers
     from kpt.training import RunFolder, open_source
 
     source = open_source(arguments.source)
     if isinstance(source, RunFolder) and source.config.get("kind") == "word2vec":
         raise InputError(f"{source.path} has word vectors, for which --format {arguments.format} has no model")
+    model, tokenizer = source.load(compile=False), source.tokenizer
+    if arguments.format == "sentence-transformers":
+        length = trained_length(source, model) if arguments.length is None else arguments.length
+        return write_sentence_transformers(model, tokenizer, arguments.to, length=length), source.step
     write = {"huggingface": write_hugging_face, "keras_hub": write_keras_hub}[arguments.format]
-    return write(source.load(compile=False), source.tokenizer, arguments.to), source.step
+    return write(model, tokenizer, arguments.to), source.step

@@ -110,6 +110,21 @@ def test_a_run_becomes_a_hugging_face_folder_and_that_a_saved_model(
     assert notes["signatures"] == ["serving_default"]
 
 
+def test_a_run_becomes_a_folder_of_sentence_transformers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    run = kpt.training.RunFolder.create(tmp_path / "run", wordpiece(), {"kind": "bert", "training": {"length": 7}})
+    run.save(Pretrainer(tiny_encoder(vocabulary_size=270), [MaskedLM()]), step=3)
+    words = ["export", "--from", str(run.path), "--format", "sentence-transformers", "--json", "--to"]
+    for more, length in ([], 7), (["--length", "6"], 6):
+        folder = tmp_path / str(length)
+        assert main([*words, str(folder), *more]) == 0
+        results = json.loads(capfd.readouterr().out)
+        assert results == {"sentence_transformers": str(folder), "step": 3, "seconds": results["seconds"]}
+        assert json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"] == length
+
+
 def test_word_vectors_have_no_hugging_face_form(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     tokenizer = WordTokenizer.train(["cat dog car"], minimum_frequency=1)
     run = kpt.training.RunFolder.create(tmp_path / "run", tokenizer, {"kind": "word2vec"})
