@@ -15,7 +15,8 @@ from kpt.errors import InputError
 
 __all__ = ["add_parser", "run"]
 
-FORMATS = ("saved_model", "huggingface", "keras_hub", "sentence-transformers")
+TOKEN_FORMATS = ("onnx", "openvino")
+FORMATS = ("saved_model", "huggingface", "keras_hub", "sentence-transformers", *TOKEN_FORMATS)
 
 
 def add_parser(verbs: Any) -> argparse.ArgumentParser:
@@ -26,7 +27,8 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         description="Export a model as a SavedModel that takes raw text, or word vectors as one that takes words. It "
         "becomes the next version in the folder, complete or not at all, so that a server may watch the folder. Or "
         "export it as a Hugging Face folder, which transformers loads with no code beside it, as a preset of "
-        "KerasHub, or an encoder as a folder of sentence-transformers, which makes a text one vector.",
+        "KerasHub, or an encoder as a folder of sentence-transformers, which makes a text one vector. An encoder or "
+        "a tuned model also becomes a file of token ids for ONNX Runtime or OpenVINO, with its tokenizer.",
         epilog="Example: kpt export --from run --to saved_models/bert",
     )
     add_source_argument(parser, required=False)
@@ -64,7 +66,8 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
             raise InputError("no model is given; name one with --from, or an export with --to and --check")
         return checked(arguments.to)
     begin = time.perf_counter()
-    export = saved_model if arguments.format == "saved_model" else folder_of_others
+    exports = {"saved_model": saved_model, **dict.fromkeys(TOKEN_FORMATS, token_model)}
+    export = exports.get(arguments.format, folder_of_others)
     path, step = export(arguments)
     results = {
         arguments.format.replace("-", "_"): str(path),
@@ -114,17 +117,36 @@ def trained_length(source: Any, model: Any) -> int | None:
     return None if isinstance(model, TaskModel) else source.config.get("training", {}).get("length")
 
 
+def token_model(arguments: argparse.Namespace) -> tuple[Path, int]:
+    """Export a model of token ids; returns its folder, and the steps its model was trained."""
+    load_backend("tensorflow")
+    from kpt.export import export_token_model
+    from kpt.training import open_source
+
+    source = open_source(arguments.source)
+    refuse_vectors(source, arguments.format)
+    model = source.load(compile=False)
+    length = trained_length(source, model) if arguments.length is None else arguments.length
+    path = export_token_model(model, source.tokenizer, arguments.to, arguments.format, length=length)
+    return path, source.step
+
+
+def refuse_vectors(source: Any, format: str) -> None:
+    """Refuse a run of word2vec, which has no model of texts."""
+    if source.config.get("kind") == "word2vec":
+        raise InputError(f"{source.path} has word vectors, for which --format {format} has no model")
+
+
 def folder_of_others(arguments: argparse.Namespace) -> tuple[Path, int]:
     """Export a folder that other libraries load; returns it, and the steps its model was trained."""
     if arguments.length is not None and arguments.format != "sentence-transformers":
         raise InputError("--length is for a SavedModel; what other libraries load has all of its positions")
     load_backend()
     from kpt.interop import write_hugging_face, write_keras_hub, write_sentence_transformers
-    from kpt.training import RunFolder, open_source
+    from kpt.training import open_source
 
     source = open_source(arguments.source)
-    if isinstance(source, RunFolder) and source.config.get("kind") == "word2vec":
-        raise InputError(f"{source.path} has word vectors, for which --format {arguments.format} has no model")
+    refuse_vectors(source, arguments.format)
     model, tokenizer = source.load(compile=False), source.tokenizer
     if arguments.format == "sentence-transformers":
         length = trained_length(source, model) if arguments.length is None else arguments.length

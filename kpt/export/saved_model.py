@@ -125,7 +125,8 @@ def saved_model(
         from kpt.export.tensorflow_process import export_in_process
 
         check_writable_folder(folder)
-        return export_in_process(pretrainer, tokenizer, target, length, top_k)
+        arguments = {"folder": os.fspath(folder), "version": int(target.name), "length": length, "top_k": top_k}
+        return export_in_process(pretrainer, tokenizer, target, "saved_model", arguments)
 
     import tensorflow as tf
 
@@ -158,7 +159,7 @@ def saved_model(
             "vocabulary_size": vocabulary_size,
             "width": backbone.width,
             "length": length,
-            "compute_dtype": backbone.compute_dtype,
+            "compute_dtype": compute_dtype(backbone),
             **notes,
             "tokenizer": {"fingerprint": tokenizer.fingerprint, **tokenizer.options},
         }
@@ -177,6 +178,11 @@ def generates(model: Any) -> bool:
     from kpt.objectives import CausalLM
 
     return any(isinstance(objective, CausalLM) for objective in getattr(model, "objectives", ()))
+
+
+def compute_dtype(backbone: Any) -> str:
+    """Return what the layers of a backbone compute in; a functional Keras model has a policy of its own beside it."""
+    return str(getattr(backbone, "encoder_policy", backbone.dtype_policy).compute_dtype)
 
 
 def check_length(backbone: object, length: int | None, shortest: int) -> int:

@@ -9,10 +9,10 @@ from typing import Any
 from kpt.errors import InputError
 from kpt.files import atomic_folder, write_json
 from kpt.interop.hugging_face import write_hugging_face
+from kpt.interop.tokenizer_files import set_marks
 from kpt.models import Encoder
 from kpt.tasks.task_model import TaskModel
-from kpt.text import Tokenizer, Vocabulary, WordPieceTokenizer
-from kpt.text.folder_files import read_json
+from kpt.text import Tokenizer
 
 __all__ = ["write_sentence_transformers"]
 
@@ -79,7 +79,7 @@ def write_sentence_transformers(
         for file in inner.iterdir():
             file.rename(temporary / file.name)
         inner.rmdir()
-        _set_tokenizer(temporary, tokenizer, length)
+        set_marks(temporary, tokenizer, length)
         modules = [
             {"idx": number, "name": str(number), "path": path, "type": kind}
             for number, (path, kind) in enumerate(MODULES)
@@ -93,35 +93,3 @@ def write_sentence_transformers(
         config |= {name: each == pooling for each, name in POOLINGS.items()}
         write_json(temporary / MODULES[1][0] / "config.json", config)
     return Path(folder)
-
-
-def _set_tokenizer(folder: Path, tokenizer: Tokenizer, length: int) -> None:
-    """Let the tokenizer of a folder put the marks around a text that ours were trained with, and keep text plain."""
-    named, file = folder / "tokenizer_config.json", folder / "tokenizer.json"
-    config = {**read_json(named), "model_max_length": length, "split_special_tokens": True}
-    if not isinstance(tokenizer, WordPieceTokenizer):  # which has its marks in the file already
-        config["tokenizer_class"] = "PreTrainedTokenizerFast"
-        write_json(file, {**read_json(file), "post_processor": _marks(tokenizer.vocabulary)})
-    write_json(named, config)
-
-
-def _marks(vocabulary: Vocabulary) -> dict[str, Any] | None:
-    """What puts [CLS] and [SEP], or in their places the end of a text, around a text."""
-    end = vocabulary.roles.get("end")
-    marks = {side: vocabulary.roles.get(role, end) for side, role in (("begin", "cls"), ("end", "sep"))}
-    tokens = {side: vocabulary.tokens[i] for side, i in marks.items() if i is not None}
-
-    def around(side: str) -> list[dict[str, Any]]:
-        return [{"SpecialToken": {"id": tokens[side], "type_id": 0}}] if side in tokens else []
-
-    if not tokens:
-        return None
-    text = [*around("begin"), {"Sequence": {"id": "A", "type_id": 0}}, *around("end")]
-    return {
-        "type": "TemplateProcessing",
-        "single": text,
-        "pair": [*text, {"Sequence": {"id": "B", "type_id": 0}}, *around("end")],
-        "special_tokens": {
-            token: {"id": token, "ids": [vocabulary.index[token]], "tokens": [token]} for token in tokens.values()
-        },
-    }

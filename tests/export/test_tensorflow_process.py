@@ -123,7 +123,7 @@ def test_what_went_wrong_there_is_said_here(tmp_path: Path, monkeypatch: pytest.
             return subprocess.CompletedProcess(command, returncode, "", stderr)
 
         monkeypatch.setattr("kpt.export.tensorflow_process.subprocess.run", replacement)
-        export_in_process(tiny_pretrainer(), tiny_tokenizer(), tmp_path / "1", 24, 5)
+        export_in_process(tiny_pretrainer(), tiny_tokenizer(), tmp_path / "1", "saved_model", {"length": 24})
 
     with pytest.raises(kpt.InputError, match="choose another folder"):
         run(2, "", "choose another folder")
