@@ -22,7 +22,7 @@ __all__ = ["SETTINGS", "TRAINED", "add_arguments", "check_source", "source_of"]
 #: What is handed on to the settings under its own name.
 SETTINGS = ("epochs", "batch_size", "length", "learning_rate", "dropout", "patience", "precision", "seed")
 #: Likewise, where there is one task.
-TRAINED = ("layer_decay", "freeze", "gradual_unfreezing", "lora_rank", "lora_alpha")
+TRAINED = ("document_vectors", "probe", "layer_decay", "freeze", "gradual_unfreezing", "lora_rank", "lora_alpha")
 
 
 def add_arguments(
@@ -101,10 +101,24 @@ def add_arguments(
         group.add_argument(
             "--pooling",
             choices=("mean", "distinct", "first", "last", "pooled"),
-            default="mean",
-            help="what stands for a text (default: mean)",
+            default="distinct",
+            help="what stands for a text: the mean of its tokens, that of its distinct tokens, its first or its last "
+            "one, or what the model has pooled (default: distinct)",
         )
     if not several:
+        if records:
+            group.add_argument(
+                "--no-document-vectors",
+                dest="document_vectors",
+                action="store_false",
+                help="do not read the vectors of documents that a pre-training left",
+            )
+            group.add_argument(
+                "--no-probe",
+                dest="probe",
+                action="store_false",
+                help="begin with a head of random numbers, not with one that is fitted to the model as it is",
+            )
         add_trained_arguments(group)
     group.add_argument("--patience", type=positive_integer, metavar="N", help="end after N epochs without a better one")
     group.add_argument(
@@ -176,7 +190,7 @@ def check_source(arguments: argparse.Namespace) -> None:
 
 def source_of(arguments: argparse.Namespace) -> Any:
     """Return what is to be tuned, see `kpt.training.finetuning.Source`."""
-    from kpt.training.finetuning import new_source, trained_source
+    from kpt.training.finetune_sources import new_source, trained_source
 
     if arguments.source is not None:
         return trained_source(arguments.source)

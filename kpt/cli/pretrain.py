@@ -35,6 +35,7 @@ SETTINGS = (
     "precision",
     "accumulate",
     "remat",
+    "document_vectors",
     "held_out",
     "evaluations",
     "checkpoint_every",
@@ -127,6 +128,13 @@ def add_sequence_arguments(
         "--remat",
         action="store_true",
         help="compute blocks again for their gradient instead of keeping them: less memory, a third more computing",
+    )
+    group.add_argument(
+        "--document-vectors",
+        type=whole_number,
+        default=128,
+        metavar="N",
+        help="width of the vectors of tokens by their documents that kpt finetune reads too; 0: none (default: 128)",
     )
     group.add_argument(
         "--held-out", type=proportion, default=0.05, metavar="X", help="share of the documents (default: 0.05)"

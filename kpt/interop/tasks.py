@@ -114,6 +114,8 @@ def task_arguments(model: TaskModel, task: Task, arguments: Mapping[str, Any]) -
     Returns:
         The arguments, or `None` where the family's head stands on another vector.
     """
+    if model.document_width:
+        return None
     pools = {"pooler": True, "pooler_activation": task.pooler}
     if model.pooling == "pooled" and task.pooler == arguments["pooler_activation"]:
         return {**arguments, **pools}

@@ -13,7 +13,7 @@ from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
 from kpt.data.text_sequences import encode_texts
 from kpt.distribution import StrategyModel, replica_count, sum_over_replicas
 from kpt.errors import InputError
-from kpt.layers import Dropout, check_pooling, pool_sequence, truncated_normal
+from kpt.layers import Dropout, check_pooling, count_tokens, pool_sequence, truncated_normal
 from kpt.tasks.raw_texts import is_texts, split_pairs
 from kpt.tasks.windows import BackboneOutputs, mean_of_windows, read_backbone
 
@@ -39,9 +39,16 @@ class TaskModel(StrategyModel, keras.Model):
             counts once (`kpt.layers.once_each`), its `"first"` or `"last"` one, or `"pooled"`, the backbone's own
             output of that name. None: each token stands for itself.
         dropout: Rate on the vector before the head.
+        document_width: Width of `document_vectors`; 0 for none.
         length: Tokens of a window at most, marks included; by default the backbone's `maximum_length`.
         windows: Windows of a raw text at most.
         tokenizer: For raw texts; it is not part of what `save` writes, and may be set later.
+
+    Attributes:
+        document_vectors: where `document_width` is above 0, a vector for each token of the vocabulary; the mean of
+            those of a text's distinct tokens stands beside what the pooling gives. It is for vectors by the documents
+            that tokens occur in (`kpt.vectors.latent_semantic_vectors`), which know what a text is about from few
+            labels, and are zeros until they are assigned: `model.document_vectors.kernel.assign(vectors)`.
 
     Call arguments:
         inputs: A dict of `token_ids` int32, `segment_ids` int32 (which a backbone without segments does not read) and
@@ -59,6 +66,7 @@ class TaskModel(StrategyModel, keras.Model):
         outputs: int,
         pooling: str | None = "mean",
         dropout: float = 0.1,
+        document_width: int = 0,
         length: int | None = None,
         windows: int = 1,
         tokenizer: Any = None,
@@ -80,12 +88,23 @@ class TaskModel(StrategyModel, keras.Model):
             raise InputError("The backbone has no output 'pooled'; choose the pooling mean, first or last.")
         if pooling != "pooled" and pooler is not None:
             pooler.trainable = False
-        self.tokenizer = tokenizer
+        if document_width < 0 or (document_width and pooling is None):
+            raise InputError(f"document_width is {document_width}; give 0 or more, and 0 where each token is told")
+        self.tokenizer, self.document_width = tokenizer, document_width
+        if document_width:
+            self.document_vectors = keras.layers.Dense(
+                document_width,
+                use_bias=False,
+                kernel_initializer="zeros",
+                dtype="float32",
+                name=f"{self.name}_documents",
+            )
+            self.document_vectors.build((None, backbone.vocabulary_size))
         self.dropout = Dropout(dropout, dtype=policy, name="head_dropout")
         self.head = keras.layers.Dense(
             outputs, kernel_initializer=truncated_normal(), dtype=policy, name=f"{self.name}_head"
         )
-        self.head.build((None, backbone.width))
+        self.head.build((None, backbone.width + document_width))
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
@@ -94,10 +113,17 @@ class TaskModel(StrategyModel, keras.Model):
 
     def head_outputs(self, read: BackboneOutputs, training: bool | None = None) -> Any:
         """Return what `call` returns of inputs that the backbone has read."""
+        return self.head(self.dropout(self.head_inputs(read), training=training))
+
+    def head_inputs(self, read: BackboneOutputs) -> Any:
+        """Return what the head reads: a vector for each text, `[batch, width + document_width]`, or for each token."""
         sequence, mask, token_ids = read.outputs["sequence"], read.padding_mask, read.token_ids
-        if read.windowed and self.pooling not in ("first", "pooled"):
-            sequence = ops.reshape(sequence, (read.batch, -1, sequence.shape[-1]))
-            mask, token_ids = (ops.reshape(each, (read.batch, -1)) for each in (mask, token_ids))
+        if read.windowed:
+            whole = tuple(ops.reshape(each, (read.batch, -1)) for each in (mask, token_ids))
+            if self.pooling not in ("first", "pooled"):
+                sequence, (mask, token_ids) = ops.reshape(sequence, (read.batch, -1, sequence.shape[-1])), whole
+        else:
+            whole = (mask, token_ids)
         if self.pooling is None:
             vector = sequence[:, : read.columns]
         elif self.pooling in ("first", "pooled"):
@@ -106,7 +132,11 @@ class TaskModel(StrategyModel, keras.Model):
                 vector = mean_of_windows(vector, mask, read.batch)
         else:
             vector = pool_sequence(sequence, mask, self.pooling, token_ids, self.backbone.vocabulary_size)
-        return self.head(self.dropout(vector, training=training))
+        if self.document_width:
+            there = ops.cast(count_tokens(whole[1], whole[0], self.backbone.vocabulary_size) > 0, "float32")
+            shares = there / ops.maximum(ops.sum(there, axis=1, keepdims=True), 1.0)
+            vector = ops.concatenate([vector, ops.cast(self.document_vectors(shares), vector.dtype)], axis=-1)
+        return vector
 
     def targets(self, labels: Any) -> np.ndarray:
         """Return labels as the loss takes them.
@@ -240,6 +270,7 @@ class TaskModel(StrategyModel, keras.Model):
             "backbone": keras.saving.serialize_keras_object(self.backbone),
             "pooling": self.pooling,
             "dropout": self.dropout.rate,
+            "document_width": self.document_width,
             "length": self.length,
             "windows": self.windows,
             "name": self.name,

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from kpt.training.checkpoints import Checkpoints
     from kpt.training.continual import ContinualSettings, finetune_continual
     from kpt.training.finetune_settings import FinetuneSettings
-    from kpt.training.finetuning import finetune, load_task_model, new_source, trained_source
+    from kpt.training.finetune_sources import new_source, trained_source
+    from kpt.training.finetuning import finetune, load_task_model
     from kpt.training.generate_samples import GenerateSamples
     from kpt.training.gpt import GptSettings, pretrain_gpt
     from kpt.training.metrics_log import MetricsLog
@@ -106,13 +107,13 @@ __getattr__, __dir__ = lazy_names(
         "load": "kpt.training.sources",
         "open_source": "kpt.training.sources",
         "load_task_model": "kpt.training.finetuning",
-        "new_source": "kpt.training.finetuning",
+        "new_source": "kpt.training.finetune_sources",
         "pretrain": "kpt.training.pretraining",
         "pretrain_bert": "kpt.training.bert",
         "pretrain_gpt": "kpt.training.gpt",
         "pretrain_word2vec": "kpt.training.word2vec",
         "read_task_files": "kpt.training.task_files",
-        "trained_source": "kpt.training.finetuning",
+        "trained_source": "kpt.training.finetune_sources",
         "write_report": "kpt.training.report",
     },
 )

@@ -23,7 +23,7 @@ from kpt.files import write_json
 from kpt.training.consolidation import ConsolidatedModel, Consolidation, consolidate
 from kpt.training.continual_report import write_continual_report
 from kpt.training.finetune_settings import FinetuneSettings
-from kpt.training.finetuning import Source
+from kpt.training.finetune_sources import Source
 from kpt.training.finite_loss import FiniteLoss
 from kpt.training.fisher import diagonal_fisher
 from kpt.training.interruption import Interruption, train_and_finish

@@ -50,6 +50,9 @@ class FinetuneSettings:
         lora_alpha: their scale; by default the rank.
         dropout: rate before the head; the backbone keeps its own.
         pooling: what stands for a text, see `kpt.tasks.TaskModel`.
+        document_vectors: whether the head also reads the vectors of documents that a pre-training left, where the
+            pooling is a mean, see `kpt.tasks.TaskModel`.
+        probe: whether the head is fitted before the rest is trained, see `kpt.training.probe.fit_head`.
         class_weights: `"none"`, or `"balanced"`: a text counts in inverse proportion to the frequency of its label.
         patience: epochs without a better score after which the training ends; None for never.
         precision: Keras dtype policy of a new model; one that was trained keeps its own.
@@ -88,7 +91,9 @@ class FinetuneSettings:
     lora_rank: int | None = None
     lora_alpha: float | None = None
     dropout: float = 0.1
-    pooling: str = "mean"
+    pooling: str = "distinct"
+    document_vectors: bool = True
+    probe: bool = True
     class_weights: str = "none"
     patience: int | None = None
     precision: str = "float32"

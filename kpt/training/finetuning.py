@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,86 +16,30 @@ from kpt.data.conll import TaggedWords, bio_tag_names, read_conll
 from kpt.data.glue import read_glue
 from kpt.data.labelled import LabelledTexts, label_names, read_labelled
 from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
-from kpt.distribution import in_scope
 from kpt.errors import InputError
 from kpt.evaluation.task_scores import label_kind, labelled_examples, main_score
 from kpt.files import write_json
-from kpt.models import Decoder, Encoder, encoder_config
 from kpt.tasks import Classifier, MultiTask, Regressor, Tagger, TaskModel
-from kpt.text import Tokenizer, load_tokenizer
 from kpt.training.finetune_errors import worst_errors
 from kpt.training.finetune_report import write_finetune_report
 from kpt.training.finetune_settings import FinetuneSettings, peak_rate
+from kpt.training.finetune_sources import Source
 from kpt.training.finite_loss import FiniteLoss
 from kpt.training.interruption import Interruption, train_and_finish
 from kpt.training.metrics_log import MetricsLog
 from kpt.training.on_devices import on_devices
+from kpt.training.probe import fit_head
 from kpt.training.progress import TrainingProgress
 from kpt.training.run_folder import RunFolder
-from kpt.training.sources import open_source
 from kpt.training.task_validation import TaskValidation
 from kpt.training.trained_weights import choose_trained, task_optimizer, trained_parameters
 
-__all__ = ["Source", "finetune", "load_task_model", "new_source", "trained_source"]
+__all__ = ["finetune", "load_task_model"]
 
 KINDS = {"classify": "classifier", "regress": "regressor", "tag": "tagger"}
 TITLES = {"classify": "Classification", "regress": "Regression", "tag": "Tagging"}
 #: Tokens of a window at most, unless the settings say otherwise.
 LENGTH = 256
-
-
-class Source(NamedTuple):
-    """What is fine-tuned.
-
-    Attributes:
-        backbone: makes the model below the head, a new one with each call; called after the random numbers are seeded.
-        tokenizer: the tokenizer it was, or will be, trained with.
-        note: what `config.json` says of it.
-    """
-
-    backbone: Callable[[FinetuneSettings], keras.Model]
-    tokenizer: Tokenizer
-    note: dict[str, Any]
-
-
-def trained_source(source: str | os.PathLike[str]) -> Source:
-    """Return a pre-trained or a tuned model without its heads.
-
-    Args:
-        source: a run folder, a Hugging Face folder, or `hf://OWNER/MODEL`, see `kpt.load`.
-
-    Raises:
-        InputError: it is none of these, has no checkpoint, or has a model of another kind.
-    """
-    folder = open_source(source)
-    model = folder.load(compile=False)
-    if not isinstance(getattr(model, "backbone", model), Encoder | Decoder):
-        raise InputError(f"{folder.path} has no encoder and no decoder; give a run of `kpt pretrain bert` or `gpt`")
-    loaded = [model]
-
-    def backbone(settings: FinetuneSettings) -> Any:
-        model = loaded.pop() if loaded else folder.load(compile=False)  # the one before is tuned by now
-        return in_scope(getattr(model, "backbone", model))
-
-    return Source(backbone, folder.tokenizer, {"from": str(source), "from_step": folder.step})
-
-
-def new_source(size: str, tokenizer: str | os.PathLike[str]) -> Source:
-    """Return an encoder that was not trained, to see what pre-training buys.
-
-    Args:
-        size: its size, see `kpt.models.encoder_config`.
-        tokenizer: folder of the tokenizer.
-
-    Raises:
-        InputError: there is no such size, or no tokenizer.
-    """
-    config, loaded = encoder_config(size), load_tokenizer(tokenizer)
-    return Source(
-        lambda settings: Encoder(loaded.vocabulary.size, **config, dtype=settings.precision),
-        loaded,
-        {"from": "scratch", "size": size},
-    )
 
 
 @on_devices
@@ -147,6 +91,8 @@ def finetune(
     weights = None if isinstance(data, TaggedWords) else text_weights(data, settings)
     examples = labelled_examples(model, data, weights=weights, seed=settings.seed)
     checks = labelled_examples(model, held_out, shuffle=False)
+    if settings.probe:
+        fit_head(model, examples)
     run = RunFolder.create(out, source.tokenizer, config_of(source, model, data, held_out, settings), overwrite)
 
     steps_per_epoch = examples.steps(settings.batch_size)
@@ -249,6 +195,7 @@ def build_task(source: Source, data: LabelledTexts | TaggedWords, settings: Fine
     options: dict[str, Any] = {
         "pooling": settings.pooling,
         "dropout": settings.dropout,
+        "document_width": document_width(source, settings),
         "length": settings.length or min(LENGTH, backbone.maximum_length),
         "windows": settings.windows,
         "tokenizer": source.tokenizer,
@@ -256,8 +203,23 @@ def build_task(source: Source, data: LabelledTexts | TaggedWords, settings: Fine
     if settings.task == "tag":
         return Tagger(backbone, names, **options)
     if settings.task == "regress":
-        return Regressor(backbone, float(numbers.mean()), float(numbers.std()), **options)
-    return Classifier(backbone, names, settings.multi_label, **options)
+        model: TaskModel = Regressor(backbone, float(numbers.mean()), float(numbers.std()), **options)
+    else:
+        model = Classifier(backbone, names, settings.multi_label, **options)
+    if model.document_width:
+        model.document_vectors.kernel.assign(source.document_vectors)
+    return model
+
+
+def document_width(source: Source, settings: FinetuneSettings) -> int:
+    """Return the width of the vectors by documents that a model reads; 0 where it has none to read, or is not to.
+
+    A model that is to be as published ones are, with the vector of one token, does not read them.
+    """
+    if source.document_vectors is None or not settings.document_vectors:
+        return 0
+    read = settings.task != "tag" and settings.pooling in ("mean", "distinct")
+    return int(source.document_vectors.shape[1]) if read else 0
 
 
 def text_weights(data: LabelledTexts, settings: FinetuneSettings) -> np.ndarray | None:

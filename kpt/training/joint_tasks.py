@@ -16,7 +16,8 @@ from kpt.errors import InputError
 from kpt.evaluation.task_scores import labelled_examples, main_score
 from kpt.tasks import MultiTask, TaskModel
 from kpt.training.finetune_settings import FinetuneSettings, peak_rate
-from kpt.training.finetuning import Source, build_task, read_files, text_weights
+from kpt.training.finetune_sources import Source
+from kpt.training.finetuning import build_task, read_files, text_weights
 from kpt.training.task_files import TaskFiles, task_settings
 
 __all__ = ["JointTasks", "joint_config", "joint_tasks", "main_scores"]

@@ -13,7 +13,8 @@ from kpt.data.subsets import some_texts
 from kpt.distribution import Devices
 from kpt.errors import InputError
 from kpt.training.finetune_settings import FinetuneSettings
-from kpt.training.finetuning import Source, finetune, read_files
+from kpt.training.finetune_sources import Source
+from kpt.training.finetuning import finetune, read_files
 from kpt.training.repeats import check_free, keep_run, mean_and_deviation, ranked_score
 
 __all__ = ["SIDES", "enough_epochs", "learning_curve", "scratch_source"]

@@ -19,7 +19,7 @@ from kpt.evaluation.task_scores import main_score
 from kpt.files import write_json
 from kpt.training.finetune_errors import worst_errors
 from kpt.training.finetune_settings import FinetuneSettings
-from kpt.training.finetuning import Source
+from kpt.training.finetune_sources import Source
 from kpt.training.finite_loss import FiniteLoss
 from kpt.training.interruption import Interruption, train_and_finish
 from kpt.training.joint_tasks import JointTasks, joint_config, joint_tasks, main_scores

@@ -22,6 +22,7 @@ from kpt.objectives import Pretrainer
 from kpt.text import Vocabulary
 from kpt.training.adaptation import Beginning, check_tokenizer, take_weights
 from kpt.training.checkpoints import Checkpoints
+from kpt.training.document_vectors import leave_document_vectors
 from kpt.training.finite_loss import FiniteLoss
 from kpt.training.kept_run import kept_run
 from kpt.training.metrics_log import MetricsLog, read_metrics
@@ -163,6 +164,7 @@ def pretrain(
     baselines = task.baselines(opened.train, validation)
     if run is None:  # what does not fit has been refused by now
         run = RunFolder.create(out, opened.tokenizer, config, overwrite=overwrite)
+    leave_document_vectors(run.path, opened.train, settings.document_vectors)
     peak = find_device().peak
     speed: dict[str, Any] = {
         "tokens_per_step": settings.tokens_per_step,
@@ -210,7 +212,7 @@ def check_same(run: RunFolder, config: Mapping[str, Any]) -> None:
         InputError: it was not; the message has the first difference.
     """
     # A store may be moved, what it has is compared; how often the run is saved is no part of it.
-    free = {"store", "checkpoint_every", "keep"}
+    free = {"store", "checkpoint_every", "keep", "document_vectors"}
     old = {group: run.config.get(group, {}) for group in ("training", "model", "data")}
     for what, name in (("tokenizer", "tokenizer"), ("text", "content")):
         before, now = old["data"].get(name), config["data"].get(name)

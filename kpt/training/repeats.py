@@ -16,7 +16,8 @@ from kpt.errors import InputError, Terminated
 from kpt.files import write_json
 from kpt.training.finetune_report import SCORES, write_finetune_report
 from kpt.training.finetune_settings import FinetuneSettings
-from kpt.training.finetuning import Source, finetune
+from kpt.training.finetune_sources import Source
+from kpt.training.finetuning import finetune
 from kpt.training.report import read_json
 from kpt.training.run_folder import RunFolder
 

@@ -47,6 +47,8 @@ class PretrainSettings:
         accumulate: batches whose gradients are averaged before the weights change, a divisor of `steps`: that many
             times the batch, in the memory of one.
         remat: whether blocks are computed again for their gradient instead of kept, see `TransformerBlock`.
+        document_vectors: numbers of the vectors of tokens by their documents that are written beside the model, for
+            what is tuned on it, see `kpt.training.document_vectors`; 0 for none.
         held_out: share of the documents that is evaluated on and never trained on.
         evaluations: how often that happens, the last time at the end.
         evaluation_batches: batches of an evaluation, the same each time.
@@ -73,6 +75,7 @@ class PretrainSettings:
     precision: str = "float32"
     accumulate: int = 1
     remat: bool = False
+    document_vectors: int = 128
     held_out: float = 0.05
     evaluations: int = 8
     evaluation_batches: int = 24
@@ -93,6 +96,8 @@ class PretrainSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; give 1 or more")
+        if self.document_vectors < 0:
+            raise InputError(f"document_vectors is {self.document_vectors}; give 0 or more")
         if self.learning_rate is not None and not (self.learning_rate > 0 and isfinite(self.learning_rate)):
             raise InputError(f"learning_rate is {self.learning_rate}; give a number above 0")
         if not 0 < self.held_out < 1:

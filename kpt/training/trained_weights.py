@@ -33,7 +33,7 @@ def choose_trained(model: TaskModel, settings: FinetuneSettings) -> None:
     if settings.lora_rank is not None:
         add_lora(model.backbone, settings.lora_rank, settings.lora_alpha)
     elif isinstance(settings.freeze, str):  # the whole backbone
-        for layer in model.backbone.layers:
+        for layer in (*model.backbone.layers, *([model.document_vectors] if model.document_width else ())):
             layer.trainable = False
     elif settings.freeze:
         if settings.freeze > blocks:

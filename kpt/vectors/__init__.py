@@ -12,6 +12,7 @@ from kpt.lazy import lazy_names
 if TYPE_CHECKING:
     from kpt.vectors.embedding import EmbeddingMatrix, embedding_matrix
     from kpt.vectors.files import load_vectors, save_vectors
+    from kpt.vectors.latent_semantics import latent_semantic_vectors
     from kpt.vectors.nearest import nearest_rows
     from kpt.vectors.projection import principal_components
     from kpt.vectors.word_vectors import WordVectors
@@ -20,6 +21,7 @@ __all__ = [
     "EmbeddingMatrix",
     "WordVectors",
     "embedding_matrix",
+    "latent_semantic_vectors",
     "load_vectors",
     "nearest_rows",
     "principal_components",
@@ -32,6 +34,7 @@ __getattr__, __dir__ = lazy_names(
         "EmbeddingMatrix": "kpt.vectors.embedding",
         "WordVectors": "kpt.vectors.word_vectors",
         "embedding_matrix": "kpt.vectors.embedding",
+        "latent_semantic_vectors": "kpt.vectors.latent_semantics",
         "load_vectors": "kpt.vectors.files",
         "nearest_rows": "kpt.vectors.nearest",
         "principal_components": "kpt.vectors.projection",

@@ -13,7 +13,8 @@ from kpt.evaluation.forgetting import average_forgetting
 from kpt.tasks import Classifier
 from kpt.training.continual import ContinualSettings, finetune_continual
 from kpt.training.finetune_settings import FinetuneSettings
-from kpt.training.finetuning import Source, load_task_model
+from kpt.training.finetune_sources import Source
+from kpt.training.finetuning import load_task_model
 from kpt.training.run_folder import RunFolder
 from tests.tasks.small_task import small_encoder, small_tokenizer
 from tests.training.small_tasks import small_tasks

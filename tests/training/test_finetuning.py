@@ -12,7 +12,8 @@ from kpt import InputError
 from kpt.data import LabelledTexts
 from kpt.tasks import Classifier, Regressor, Tagger
 from kpt.training.finetune_settings import FinetuneSettings
-from kpt.training.finetuning import Source, finetune, load_task_model, new_source, text_weights, trained_source
+from kpt.training.finetune_sources import Source, new_source, trained_source
+from kpt.training.finetuning import finetune, load_task_model, text_weights
 from kpt.training.run_folder import RunFolder
 from tests.tasks.small_task import LABELS, TEXTS, small_encoder, small_tokenizer
 from tests.training.small_finetuning import small_columns, small_files, small_run

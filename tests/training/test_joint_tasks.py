@@ -8,7 +8,7 @@ import pytest
 from kpt import InputError
 from kpt.tasks import Classifier, Regressor, Tagger
 from kpt.training.finetune_settings import FinetuneSettings
-from kpt.training.finetuning import Source
+from kpt.training.finetune_sources import Source
 from kpt.training.joint_tasks import joint_config, joint_tasks, main_scores
 from kpt.training.task_files import TaskFiles
 from tests.tasks.small_task import small_encoder, small_tokenizer

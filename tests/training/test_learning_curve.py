@@ -8,7 +8,7 @@ import pytest
 
 from kpt import InputError
 from kpt.training.finetune_settings import FinetuneSettings
-from kpt.training.finetuning import trained_source
+from kpt.training.finetune_sources import trained_source
 from kpt.training.learning_curve import enough_epochs, learning_curve, scratch_source
 from kpt.training.run_folder import RunFolder
 from tests.numbers import array

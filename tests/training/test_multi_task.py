@@ -11,7 +11,8 @@ import pytest
 from kpt import InputError
 from kpt.tasks import Classifier, MultiTask, Tagger
 from kpt.training.finetune_settings import FinetuneSettings
-from kpt.training.finetuning import load_task_model, trained_source
+from kpt.training.finetune_sources import trained_source
+from kpt.training.finetuning import load_task_model
 from kpt.training.multi_task import finetune_multi_task
 from kpt.training.run_folder import RunFolder
 from tests.tasks.small_task import LABELS, TEXTS

@@ -9,7 +9,7 @@ import pytest
 
 from kpt import InputError
 from kpt.training.finetune_settings import FinetuneSettings
-from kpt.training.finetuning import trained_source
+from kpt.training.finetune_sources import trained_source
 from kpt.training.repeats import finetune_repeats, mean_and_deviation
 from kpt.training.run_folder import RunFolder
 from tests.training.small_finetuning import small_files, small_run

@@ -10,7 +10,8 @@ from kpt import InputError
 from kpt.models import Decoder
 from kpt.tasks import Classifier
 from kpt.training.finetune_settings import FinetuneSettings
-from kpt.training.finetuning import Source, finetune, load_task_model
+from kpt.training.finetune_sources import Source
+from kpt.training.finetuning import finetune, load_task_model
 from kpt.training.run_folder import RunFolder
 from kpt.training.trained_weights import choose_trained, task_optimizer, trained_parameters, weight_levels
 from tests.numbers import array

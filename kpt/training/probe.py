@@ -1,0 +1,174 @@
+"""A head that is fitted before anything else is trained, to the vectors that the model has of the texts as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
+from kpt.tasks import Classifier, Regressor, TaskModel
+from kpt.tasks.windows import read_backbone
+
+__all__ = ["fit_head", "fit_linear"]
+
+#: Texts that a head is fitted to at most, and batches of texts that are read without compiling first.
+TEXTS, UNCOMPILED = 4_000, 16
+#: What cross-validation chooses from: the strength of the fit, and what the model's own vector counts beside that of
+#: the documents.
+STRENGTHS, SHARES, FOLDS = (0.3, 3.0, 30.0), (0.1, 0.3, 1.0), 5
+
+
+def fit_head(model: TaskModel, examples: LabelledExamples, batch_size: int = 32) -> None:
+    """Fit the head of a task model to labelled texts, and leave everything else as it is.
+
+    A head of random numbers would have the first steps change what the model had learned, to suit these numbers. The
+    vectors of the texts are scaled to a mean of 0 and a deviation of 1, and the fit is undone for the head by as much;
+    how strong it is, cross-validation on the labelled texts says. Of a tagger nothing is fitted.
+
+    Args:
+        model: The model.
+        examples: The texts with their labels.
+        batch_size: Texts that are read at a time.
+
+    Source: Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution"
+    (linear probing, then fine-tuning).
+    """
+    if not isinstance(model, Classifier | Regressor) or examples.labels is None:
+        return
+    vectors, numbers = head_inputs(model, examples, batch_size)
+    labels, weights = np.asarray(examples.labels)[numbers], None
+    if examples.weights is not None:
+        weights = np.asarray(examples.weights, np.float64)[numbers]
+    if isinstance(model, Regressor):
+        kind, targets = "numbers", ((labels - model.mean) / model.deviation)[:, None].astype(np.float64)
+    elif model.multi_label:
+        kind, targets = "several", labels.astype(np.float64)
+    else:
+        kind, targets = "one", np.eye(len(model.labels))[labels]
+    mean, deviation = vectors.mean(axis=0), vectors.std(axis=0)
+    scale = 1 / (np.maximum(deviation, 1e-3 * max(deviation.max(), 1e-9)) * np.sqrt(vectors.shape[1]))
+    scaled = (vectors - mean) * scale
+    own = np.where(np.arange(vectors.shape[1]) < vectors.shape[1] - model.document_width, 1.0, 0.0)
+    shares = SHARES if model.document_width else (1.0,)
+    factors = {share: np.where(own > 0, share, 1.0) for share in shares}
+    strength, share = _chosen(scaled, targets, weights, kind, factors)
+    kernel, bias = fit_linear(scaled * factors[share], targets, kind, strength, weights)
+    kernel *= (scale * factors[share])[:, None]
+    model.head.kernel.assign(kernel.astype(np.float32))
+    model.head.bias.assign((bias - mean @ kernel).astype(np.float32))
+
+
+def fit_linear(
+    vectors: np.ndarray, targets: np.ndarray, kind: str, strength: float, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Fit a linear model with a penalty on its weights.
+
+    .. math:: \min_{W, b} \; \tfrac12 \lVert W \rVert^2 + C \sum_i w_i \, \ell(y_i, W^\top x_i + b)
+
+    with the cross-entropy of one label or the sum of those of several, or half the squared error, as :math:`\ell`.
+
+    Args:
+        vectors: x, float [texts, width].
+        targets: y, float [texts, outputs]: 1 at the label or the labels, else 0; or numbers.
+        kind: `"one"`, `"several"` or `"numbers"`.
+        strength: C.
+        weights: w, float [texts]; by default 1.
+
+    Returns:
+        W float64 [width, outputs] and b float64 [outputs].
+
+    Example:
+        >>> kernel, bias = fit_linear(np.array([[0.0], [1.0], [2.0]]), np.array([[1.0], [3.0], [5.0]]), "numbers", 1e6)
+        >>> round(float(kernel[0, 0]), 3), round(float(bias[0]), 3)
+        (2.0, 1.0)
+    """
+    from scipy.optimize import minimize
+
+    width, outputs = vectors.shape[1], targets.shape[1]
+    counted = np.ones(len(vectors)) if weights is None else weights
+
+    def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        kernel, bias = flat[: width * outputs].reshape(width, outputs), flat[width * outputs :]
+        z = vectors @ kernel + bias
+        if kind == "one":
+            top = z.max(axis=1, keepdims=True)
+            total = np.log(np.exp(z - top).sum(axis=1, keepdims=True)) + top
+            losses, slopes = (total[:, 0] - (z * targets).sum(axis=1)), np.exp(z - total) - targets
+        elif kind == "several":
+            losses, slopes = (np.logaddexp(0, z) - z * targets).sum(axis=1), np.exp(-np.logaddexp(0, -z)) - targets
+        else:
+            losses, slopes = 0.5 * ((z - targets) ** 2).sum(axis=1), z - targets
+        slopes = strength * counted[:, None] * slopes
+        value = 0.5 * (kernel**2).sum() + strength * float(counted @ losses)
+        return value, np.concatenate([(kernel + vectors.T @ slopes).ravel(), slopes.sum(axis=0)])
+
+    start = np.zeros(width * outputs + outputs)
+    found = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
+    return found[: width * outputs].reshape(width, outputs), found[width * outputs :]
+
+
+def head_inputs(model: TaskModel, examples: LabelledExamples, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the head reads of texts, float64 [texts, width], and the texts' numbers: all, or some if too many."""
+    order = LabelledExamples(examples.texts, examples.vocabulary, seed=examples.seed)
+    batches = LabelledBatches(order, batch_size=batch_size, repeat=True)
+    count = min(len(batches), -(-TEXTS // batch_size))
+    reader = _HeadInputs(model)
+    reader.compile(run_eagerly=count <= UNCOMPILED and keras.backend.backend() != "jax")
+    rows = [reader.predict_on_batch(batches[index][0]) for index in range(count)]
+    numbers = order.order(batch_size)[: sum(len(row) for row in rows)]
+    return np.concatenate(rows).astype(np.float64), numbers
+
+
+class _HeadInputs(keras.Model):
+    """Gives what a model's head reads."""
+
+    def __init__(self, model: TaskModel) -> None:
+        super().__init__()
+        self.model = model
+        self.built = True
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        model = self.model
+        read = read_backbone(model.backbone, inputs, model.length, model.windows, False)
+        return ops.cast(model.head_inputs(read), "float32")
+
+
+def _chosen(
+    vectors: np.ndarray, targets: np.ndarray, weights: np.ndarray | None, kind: str, factors: dict[float, np.ndarray]
+) -> tuple[float, float]:
+    """Return the strength and the share under which texts that a fit has not seen have the least loss."""
+    counted = np.ones(len(vectors)) if weights is None else weights
+    losses = {(strength, share): 0.0 for strength in STRENGTHS for share in factors}
+    for seen, unseen in _folds(len(vectors)):
+        for strength, share in losses:
+            kernel, bias = fit_linear(
+                vectors[seen] * factors[share],
+                targets[seen],
+                kind,
+                strength,
+                None if weights is None else counted[seen],
+            )
+            z = vectors[unseen] * factors[share] @ kernel + bias
+            losses[strength, share] += float(counted[unseen] @ _losses(z, targets[unseen], kind))
+    return min(losses, key=lambda each: losses[each])
+
+
+def _losses(z: np.ndarray, targets: np.ndarray, kind: str) -> np.ndarray:
+    if kind == "one":
+        return np.logaddexp.reduce(z, axis=1) - (z * targets).sum(axis=1)
+    if kind == "several":
+        return (np.logaddexp(0, z) - z * targets).sum(axis=1)
+    return ((z - targets) ** 2).sum(axis=1)
+
+
+def _folds(count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Divide texts into those that are seen and those that are not; of many, once."""
+    numbers = np.random.default_rng(0).permutation(count)
+    folds = min(FOLDS, count)
+    for fold in range(folds if count <= 1_000 else 1):
+        unseen = numbers[fold::folds]
+        yield np.setdiff1d(numbers, unseen), unseen
