@@ -116,13 +116,13 @@ def tuned(run: Path, side: str, files: dict[str, Path], settings: dict[str, Any]
     from kpt.data import read_conll, read_labelled
     from kpt.evaluation import evaluate_task
     from kpt.training import FinetuneSettings, RunFolder, finetune, load_task_model, new_source, trained_source
+    from kpt.training.learning_curve import enough_epochs
 
     tags = files["train"].suffix == ".conll"
     precision = RunFolder(run).config["training"]["precision"]
     source = trained_source(run) if side == "pre-trained" else new_source(settings["size"], run / "tokenizer")
     count = len(read_conll(files["train"]) if tags else read_labelled(files["train"]))
-    # Four passes over 50 texts are too few steps to learn anything (Mosbach et al. 2021).
-    epochs = max(settings["epochs"], -(-settings["updates"] * settings["batch_size"] // count))
+    epochs = enough_epochs(count, settings["batch_size"], settings["epochs"], settings["updates"])
     chosen = FinetuneSettings(
         task="tag" if tags else "classify",
         epochs=epochs,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kpt.data import TaggedWords, read_conll
+from kpt.data.subsets import balanced_rows
 from kpt.text import Corpus, Document, documentation
 
 __all__ = [
@@ -103,14 +104,8 @@ def documentation_subjects(
 
 def some_labels(texts: Sequence[Any], count: int, seed: int) -> list[Any]:
     """Return some labelled texts, of each label equally many but for what does not divide evenly; or some sentences."""
-    chooser = random.Random(seed)
-    by_label: dict[str, list[Any]] = {}
-    for text in texts:
-        by_label.setdefault(str(getattr(text, "label", None)), []).append(text)
-    for own in by_label.values():
-        chooser.shuffle(own)
-    turns = range(max(map(len, by_label.values())))
-    return [own[turn] for turn in turns for own in by_label.values() if turn < len(own)][:count]
+    rows = balanced_rows([str(getattr(text, "label", None)) for text in texts], count, seed)
+    return [texts[row] for row in rows]
 
 
 def write_records(path: Path, documents: Sequence[Document]) -> Path:

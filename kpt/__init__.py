@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kpt.generation import generate
     from kpt.models import Decoder, Encoder
     from kpt.objectives import Pretrainer, Word2Vec
-    from kpt.tasks import Classifier, Regressor, Tagger
+    from kpt.tasks import Classifier, MultiTask, Regressor, Tagger
     from kpt.text import (
         BytePairTokenizer,
         CharacterTokenizer,
@@ -54,6 +54,7 @@ __all__ = [
     "Encoder",
     "GenerateSamples",
     "InputError",
+    "MultiTask",
     "Pretrainer",
     "Regressor",
     "SentencePieceTokenizer",
@@ -109,6 +110,7 @@ __getattr__, __dir__ = lazy_names(
         "GenerateSamples": "kpt.training",
         "InputError": "kpt.errors",
         "generate": "kpt.generation",
+        "MultiTask": "kpt.tasks",
         "Pretrainer": "kpt.objectives",
         "Regressor": "kpt.tasks",
         "SentencePieceTokenizer": "kpt.text",

@@ -22,6 +22,7 @@ __all__ = [
     "add_device_arguments",
     "add_out_argument",
     "add_source_argument",
+    "add_task_argument",
     "check_out",
     "corpus_from",
     "named",
@@ -112,6 +113,11 @@ def add_source_argument(parser: argparse.ArgumentParser, more: str = "", *, requ
         metavar="MODEL",
         help=f"run folder, Hugging Face folder, {'or ' if not more else ''}hf://OWNER/MODEL{more}",
     )
+
+
+def add_task_argument(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add `--task`; `what` says what is done with it."""
+    parser.add_argument("--task", metavar="NAME", help=f"of a run of several tasks, the one to {what}")
 
 
 def add_out_argument(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kpt.cli.arguments import add_backend_argument, add_source_argument, named, positive_integer
+from kpt.cli.arguments import add_backend_argument, add_source_argument, add_task_argument, named, positive_integer
 from kpt.cli.backend import load_backend
 from kpt.cli.evaluate_task import TASK_KINDS, task_model
 from kpt.cli.output import Output
@@ -43,6 +43,7 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         help="text, a token store, questions, or labelled texts",
     )
     add_backend_argument(parser)
+    add_task_argument(parser, "evaluate")
     group = parser.add_argument_group("language models")
     group.add_argument(
         "--length", type=positive_integer, metavar="N", help="tokens of context (default: as in training)"
@@ -69,7 +70,10 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Evaluate on each file."""
     begin = time.perf_counter()
-    results = EVALUATIONS[model_kind(arguments.source)](arguments, output)
+    kind = model_kind(arguments.source)
+    if arguments.task is not None and kind not in TASK_KINDS:
+        raise InputError(f"--task is for a run of several tasks, and {arguments.source} is none; leave it out")
+    results = EVALUATIONS[kind](arguments, output)
     return {"from": arguments.source, **results, "seconds": round(time.perf_counter() - begin, 2)}
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from kpt.cli.arguments import add_source_argument, positive_integer
+from kpt.cli.arguments import add_source_argument, add_task_argument, positive_integer
 from kpt.cli.backend import load_backend, load_quietly
 from kpt.cli.output import Output
 from kpt.errors import InputError
@@ -30,6 +30,7 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         epilog="Example: kpt export --from run --to saved_models/bert",
     )
     add_source_argument(parser, required=False)
+    add_task_argument(parser, "export alone")
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help=f"(default: {FORMATS[0]})")
     parser.add_argument(
         "--to",
@@ -87,19 +88,19 @@ def saved_model(arguments: argparse.Namespace) -> tuple[Path, int]:
     """Export a SavedModel; returns its folder, and the steps its model was trained."""
     load_backend("tensorflow")  # a SavedModel is TensorFlow's, whatever the weights were trained with
     from kpt.export import export_word_vectors, generates, saved_model
-    from kpt.tasks import TaskModel
+    from kpt.tasks import MultiTask, TaskModel
     from kpt.training import RunFolder, open_source
 
     source = open_source(arguments.source)
     if isinstance(source, RunFolder) and source.config.get("kind") == "word2vec":
         from kpt.training.word2vec import run_vectors
 
-        if arguments.length is not None:
-            raise InputError("--length is for models of texts, not for word vectors; leave it out")
+        if arguments.length is not None or arguments.task is not None:
+            raise InputError("--length and --task are for models of texts, not for word vectors; leave them out")
         return export_word_vectors(run_vectors(source), arguments.to), source.step
-    model = source.load(compile=False)
+    model = one_task(source.load(compile=False), arguments)
     length = arguments.length
-    if length is None and not (generates(model) or isinstance(model, TaskModel)):
+    if length is None and not (generates(model) or isinstance(model, TaskModel | MultiTask)):
         length = source.config.get("training", {}).get("length")
     return saved_model(model, source.tokenizer, arguments.to, length=length, top_k=arguments.top_k), source.step
 
@@ -110,10 +111,31 @@ def folder_of_others(arguments: argparse.Namespace) -> tuple[Path, int]:
         raise InputError("--length is for a SavedModel; what other libraries load has all of its positions")
     load_backend()
     from kpt.interop import write_hugging_face, write_keras_hub
+    from kpt.tasks import MultiTask
     from kpt.training import RunFolder, open_source
 
     source = open_source(arguments.source)
     if isinstance(source, RunFolder) and source.config.get("kind") == "word2vec":
         raise InputError(f"{source.path} has word vectors, for which --format {arguments.format} has no model")
     write = {"huggingface": write_hugging_face, "keras_hub": write_keras_hub}[arguments.format]
-    return write(source.load(compile=False), source.tokenizer, arguments.to), source.step
+    model = one_task(source.load(compile=False), arguments)
+    if isinstance(model, MultiTask):
+        raise InputError(f"{source.path} has several tasks, and the folder of others has one; name it with --task")
+    return write(model, source.tokenizer, arguments.to), source.step
+
+
+def one_task(model: Any, arguments: argparse.Namespace) -> Any:
+    """Return the task of a model that `--task` names, or the model as it is where none is named.
+
+    Raises:
+        InputError: the model has no such task.
+    """
+    if arguments.task is None:
+        return model
+    tasks = getattr(model, "tasks", {})
+    if arguments.task not in tasks:
+        has = f"has the tasks {', '.join(tasks)}" if tasks else "is no run of several tasks"
+        raise InputError(
+            f"{arguments.source} {has}, and {arguments.task!r} is asked for; name another, or leave it out"
+        )
+    return tasks[arguments.task]

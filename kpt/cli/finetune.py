@@ -7,33 +7,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kpt.cli.arguments import (
-    add_device_arguments,
-    add_out_argument,
-    add_source_argument,
-    check_out,
-    positive_integer,
-    positive_number,
-    proportion,
-    whole_number,
-)
+from kpt.cli.arguments import check_out
 from kpt.cli.backend import load_devices
+from kpt.cli.finetune_arguments import SETTINGS, TRAINED, add_arguments, check_source, source_of
+from kpt.cli.finetune_tasks import add_task_parsers
 from kpt.cli.output import Output
-from kpt.errors import InputError
 
 __all__ = ["add_parser", "run"]
 
-# What is handed on to the settings under its own name.
-SETTINGS = (
-    "epochs",
-    "batch_size",
-    "length",
-    "learning_rate",
-    "dropout",
-    "patience",
-    "precision",
-    "seed",
-)
+#: The tasks of GLUE, and whether a number is to be told; `kpt.data.glue` has the rest, and loads more than help needs.
+GLUE = {
+    "CoLA": False,
+    "SST-2": False,
+    "MRPC": False,
+    "QQP": False,
+    "STS-B": True,
+    "MNLI": False,
+    "QNLI": False,
+    "RTE": False,
+    "WNLI": False,
+}
 #: What is handed on where a task has it.
 OWN_SETTINGS = ("multi_label", "pooling", "windows", "text_field", "pair_field", "label_field", "column", "repair_tags")
 
@@ -81,64 +74,19 @@ def add_parser(verbs: Any) -> Sequence[argparse.ArgumentParser]:
     tag.add_argument(
         "--repair-tags", action="store_true", help="let an I-TYPE that continues nothing begin an entity, and count it"
     )
-    for parser in (classify, regress, tag):
+    glue: argparse.ArgumentParser = tasks.add_parser(
+        "glue",
+        help="one of the nine tasks of GLUE",
+        description="Fine-tune a model on one of GLUE's tasks, in the folder of its files as GLUE has them, and score "
+        "it as GLUE does.",
+        epilog="Example: kpt finetune glue --task SST-2 --data GLUE/SST-2 --from run --out tuned",
+    )
+    glue.add_argument("--task", dest="glue", required=True, choices=GLUE, help="its name")
+    glue.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with train.tsv and dev.tsv")
+    add_arguments(glue, files=False)
+    for parser in (classify, regress, tag, glue):
         parser.set_defaults(run=run)
-    return classify, regress, tag
-
-
-def add_arguments(parser: argparse.ArgumentParser, records: bool = True) -> None:
-    """Add what the tasks have in common; `records`: what those on records of texts have."""
-    add_source_argument(parser, required=False)
-    kinds = ".jsonl .csv .tsv, or .gz; also URLs" if records else "in columns, or .gz; also URLs"
-    parser.add_argument("--train", nargs="+", required=True, metavar="FILE", help=kinds)
-    parser.add_argument("--validation", nargs="+", required=True, metavar="FILE", help="likewise")
-    add_out_argument(parser, "the run")
-    add_device_arguments(parser)
-    group = parser.add_argument_group("a model that was not trained, in place of --from")
-    group.add_argument("--size", metavar="NAME", help="tiny, mini, small, medium, base or large")
-    group.add_argument("--tokenizer", type=Path, metavar="DIR", help="its tokenizer")
-    if records:
-        group = parser.add_argument_group("fields")
-        group.add_argument("--text-field", default="text", metavar="NAME", help="of the text (default: text)")
-        group.add_argument("--pair-field", metavar="NAME", help="of the second text, where texts come in pairs")
-        group.add_argument("--label-field", default="label", metavar="NAME", help="of the label (default: label)")
-    group = parser.add_argument_group("training")
-    group.add_argument("--epochs", type=positive_integer, default=4, metavar="N", help="(default: 4)")
-    group.add_argument("--batch-size", type=positive_integer, default=32, metavar="N", help="texts (default: 32)")
-    what = "window" if records else "text"
-    group.add_argument(
-        "--length", type=positive_integer, metavar="N", help=f"tokens of a {what} at most (default: 256)"
-    )
-    if records:
-        group.add_argument(
-            "--windows",
-            type=positive_integer,
-            default=16,
-            metavar="N",
-            help="windows that a text is read in at most; a pair has one (default: 16)",
-        )
-    group.add_argument(
-        "--learning-rate",
-        type=positive_number,
-        metavar="X",
-        help="its peak (default: 2e-5 from the base size on, 3e-4 for smaller models)",
-    )
-    group.add_argument("--dropout", type=proportion, default=0.1, metavar="X", help="before the head (default: 0.1)")
-    if records:
-        group.add_argument(
-            "--pooling",
-            choices=("mean", "distinct", "first", "last", "pooled"),
-            default="mean",
-            help="what stands for a text (default: mean)",
-        )
-    group.add_argument("--patience", type=positive_integer, metavar="N", help="end after N epochs without a better one")
-    group.add_argument(
-        "--precision",
-        choices=("float32", "mixed_bfloat16", "mixed_float16"),
-        default="float32",
-        help="of a model that was not trained (default: float32)",
-    )
-    group.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of all that is random (default: 0)")
+    return classify, regress, tag, glue, *add_task_parsers(tasks)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
@@ -147,35 +95,57 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     devices = load_devices(arguments)
     if devices.chief:
         check_out(arguments.out, "config.json", overwrite=arguments.overwrite, written_as="kpt-run")
+    from kpt.data.glue import glue_files
     from kpt.training.finetune_settings import FinetuneSettings
-    from kpt.training.finetuning import finetune, new_source, trained_source
+    from kpt.training.learning_curve import learning_curve
+    from kpt.training.repeats import finetune_repeats
 
-    settings = FinetuneSettings(
-        task=arguments.task,
-        class_weights="balanced" if getattr(arguments, "balance", False) else "none",
-        **{name: getattr(arguments, name) for name in SETTINGS},
-        **{name: getattr(arguments, name) for name in OWN_SETTINGS if hasattr(arguments, name)},
-    )
-    if arguments.source is not None:
-        source = trained_source(arguments.source)
+    settings = FinetuneSettings(**settings_of(arguments))
+    source = source_of(arguments)
+    options = {"overwrite": arguments.overwrite, "progress": True, "devices": devices, "repeats": arguments.repeats}
+    if settings.glue is not None:
+        train, others = glue_files(settings.glue, arguments.data)
+        validation: Any = others[0]
     else:
-        source = new_source(arguments.size, arguments.tokenizer)
-    files = arguments.train, arguments.validation
-    options = {"overwrite": arguments.overwrite, "progress": True, "devices": devices}
-    return finetune(source, *files, arguments.out, settings, **options)
+        train, validation, others = arguments.train, arguments.validation, []
+    if arguments.labels is not None:
+        options |= {"labels": arguments.labels, "tell": output.line}
+        results = learning_curve(source, train, validation, arguments.out, settings, **options)
+    else:
+        results = finetune_repeats(source, train, validation, arguments.out, settings, **options)
+    if others and devices.chief:
+        results["glue"] = glue_results(arguments.out, settings, others)
+    return results
 
 
-def check_source(arguments: argparse.Namespace) -> None:
-    """Make sure that there is one model to tune.
+def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings by name."""
+    named = {
+        name: getattr(arguments, name) for name in (*SETTINGS, *TRAINED, *OWN_SETTINGS) if hasattr(arguments, name)
+    }
+    named["class_weights"] = "balanced" if getattr(arguments, "balance", False) else "none"
+    glue = getattr(arguments, "glue", None)
+    if glue is None:
+        return {**named, "task": arguments.task}
+    return {**named, "glue": glue, "task": "regress" if GLUE[glue] else "classify"}
 
-    Raises:
-        InputError: there is none, or there are two.
-    """
-    new = arguments.size is not None or arguments.tokenizer is not None
-    if (arguments.source is None) != new:
-        problem = "--from comes together with --size or --tokenizer" if new else "there is no model to tune"
-        raise InputError(f"{problem}; give --from MODEL, or --size NAME and --tokenizer DIR")
-    if new and (arguments.size is None or arguments.tokenizer is None):
-        raise InputError("a model that was not trained needs both --size NAME and --tokenizer DIR; give the other too")
-    if arguments.source is not None and arguments.out.resolve() == Path(arguments.source).resolve():
-        raise InputError(f"--out is the folder of the model to tune, {arguments.out}; choose another --out")
+
+def glue_results(out: Path, settings: Any, files: Sequence[Path]) -> dict[str, Any]:
+    """Return GLUE's scores of a run on each file, and write them among its results."""
+    from kpt.evaluation import evaluate_task
+    from kpt.evaluation.glue import glue_scores
+    from kpt.files import write_json
+    from kpt.training.finetune_report import write_finetune_report
+    from kpt.training.finetuning import load_task_model, read_files
+    from kpt.training.report import read_json
+
+    model = load_task_model(out)
+    scores = {
+        file.stem: glue_scores(
+            settings.glue, evaluate_task(model, read_files(file, settings), batch_size=settings.batch_size, resamples=0)
+        )
+        for file in files
+    }
+    write_json(out / "results.json", {**read_json(out / "results.json", {}), "glue": scores})
+    write_finetune_report(out)
+    return scores

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from kpt.cli.arguments import add_backend_argument, positive_integer
+from kpt.cli.arguments import add_backend_argument, add_task_argument, positive_integer
 from kpt.cli.backend import load_backend
 from kpt.cli.output import Output
 from kpt.errors import InputError
@@ -35,6 +35,7 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("file", metavar="FILE", help=".txt (a text a line) .jsonl .csv .tsv, or .gz; - for the input")
     parser.add_argument("--from", dest="source", required=True, metavar="RUN", help="what `kpt finetune` wrote")
+    add_task_argument(parser, "tell")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write them (default: standard output)")
     parser.add_argument(
         "--keep", nargs="+", default=[], metavar="FIELD", help="copy these fields of each record to its line"
@@ -68,7 +69,9 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     from kpt.training.finetuning import load_task_model
     from kpt.training.run_folder import RunFolder
 
-    training = RunFolder(arguments.source).config.get("training", {})
+    config = RunFolder(arguments.source).config
+    # What a run of several tasks lacks is said when it is loaded.
+    training = config.get("tasks", {}).get(arguments.task) or config.get("training", {})
     problems: Counter[str] = Counter()
     records = read_text_records(
         arguments.file,
@@ -77,7 +80,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         kind=arguments.kind,
         problems=problems,
     )
-    model = load_task_model(arguments.source)
+    model = load_task_model(arguments.source, arguments.task)
     batch_size: int = arguments.batch_size
     group = batch_size if arguments.file == STANDARD_INPUT else 32 * batch_size
     kept: deque[dict[str, Any]] = deque()  # of the texts that are read and not yet told

@@ -10,6 +10,7 @@ from typing import Any
 from kpt.cli import pretrain_word2vec
 from kpt.cli.arguments import (
     add_device_arguments,
+    add_source_argument,
     positive_integer,
     positive_number,
     proportion,
@@ -88,15 +89,15 @@ def add_sequence_arguments(
     parser.add_argument("--data", type=Path, required=not records, metavar="DIR", help="token store, see kpt prepare")
     if records:
         add_record_arguments(parser)
+    add_source_argument(parser, ": go on with its model on this text", required=False)
     add_run_arguments(parser)
     add_replay_argument(parser)
     add_device_arguments(parser)
     group = parser.add_argument_group("model")
-    group.add_argument("--size", default="mini", metavar="NAME", help=f"{sizes} (default: mini)")
+    group.add_argument("--size", metavar="NAME", help=f"{sizes} (default: mini)")
     group.add_argument(
         "--architecture",
         choices=("modern", "published"),
-        default="modern",
         help=f"modern: the recipe for small corpora; published: {published} (default: modern)",
     )
     group = parser.add_argument_group("training")
@@ -192,23 +193,36 @@ def data_of(arguments: argparse.Namespace) -> Any:
 def run_bert(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Train, evaluate and report."""
     devices = load_devices(arguments)
+    from kpt.models import Encoder
     from kpt.training.bert import BertPretraining, BertSettings, pretrain_bert
 
     settings, data = BertSettings(**settings_of(arguments), whole_words=arguments.whole_words), data_of(arguments)
     if without_a_run(arguments):
-        return look(BertPretraining(settings), data, arguments, output, devices)
-    return pretrain_bert(data, arguments.out, settings, **folder_of(arguments, devices), devices=devices)
+        return look(BertPretraining(begun(settings, arguments, Encoder)), data, arguments, output, devices)
+    options = {"source": arguments.source, **folder_of(arguments, devices), "devices": devices}
+    return pretrain_bert(data, arguments.out, settings, **options)
 
 
 def run_gpt(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Train, evaluate and report."""
     devices = load_devices(arguments)
+    from kpt.models import Decoder
     from kpt.training.gpt import GptPretraining, GptSettings, pretrain_gpt
 
     settings = GptSettings(**settings_of(arguments), separate=arguments.separate)
     if without_a_run(arguments):
-        return look(GptPretraining(settings), arguments.data, arguments, output, devices)
-    return pretrain_gpt(arguments.data, arguments.out, settings, **folder_of(arguments, devices), devices=devices)
+        return look(GptPretraining(begun(settings, arguments, Decoder)), arguments.data, arguments, output, devices)
+    options = {"source": arguments.source, **folder_of(arguments, devices), "devices": devices}
+    return pretrain_gpt(arguments.data, arguments.out, settings, **options)
+
+
+def begun(settings: Any, arguments: argparse.Namespace, kind: type) -> Any:
+    """Return the settings, those for going on with a model where one is named."""
+    if arguments.source is None:
+        return settings
+    from kpt.training.adaptation import adapted, open_beginning
+
+    return adapted(settings, open_beginning(arguments.source, kind))
 
 
 def without_a_run(arguments: argparse.Namespace) -> bool:
@@ -231,5 +245,14 @@ def look(task: Any, data: Any, arguments: argparse.Namespace, output: Output, de
 
 
 def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return what all settings have in common."""
+    """Return what all settings have in common.
+
+    Raises:
+        InputError: there is a size or an architecture beside a model that has its own.
+    """
+    for name, default in (("size", "mini"), ("architecture", "modern")):
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, default)
+        elif arguments.source is not None:
+            raise InputError(f"--{name} is that of the model to go on with, {arguments.source}; leave it out")
     return {name: getattr(arguments, name) for name in SETTINGS}

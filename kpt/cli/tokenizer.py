@@ -30,7 +30,8 @@ OPTIONS = {
     "minimum_frequency": ("wordpiece", "bpe", "characters", "words"),
     "keep_case": ("wordpiece", "words"),
     "word_pattern": ("words",),
-    "extend": ("words",),
+    "extend": ("words", "wordpiece"),
+    "new_tokens": ("wordpiece",),
     "algorithm": ("sentencepiece",),
     "character_coverage": ("sentencepiece",),
     "end_token": ("characters",),
@@ -76,7 +77,13 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         "--extend",
         type=Path,
         metavar="DIR",
-        help="words: add the frequent new words of the text to those of the tokenizer in that folder",
+        help="words, wordpiece: add frequent new words of the text to the tokenizer in that folder, or a run's",
+    )
+    parser.add_argument(
+        "--new-tokens",
+        type=positive_integer,
+        metavar="N",
+        help="wordpiece, with --extend: how many words to add (default: 1000)",
     )
     parser.add_argument("--algorithm", choices=("unigram", "bpe"), help="sentencepiece: of which (default: unigram)")
     parser.add_argument(
@@ -126,15 +133,18 @@ def options_of(arguments: argparse.Namespace) -> dict[str, Any]:
         if arguments.kind not in OPTIONS[name]:
             flag = f"--{name.replace('_', '-')}"
             raise InputError(f"{flag} is for --kind {' or '.join(OPTIONS[name])}, not {arguments.kind}; leave it out")
+    if "new_tokens" in given and "extend" not in given:
+        raise InputError("--new-tokens are added to those of a tokenizer; name it with --extend")
     if "extend" in given:
-        for name in ("keep_case", "word_pattern"):
+        owned = ("vocabulary_size",) if arguments.kind == "wordpiece" else ()
+        for name in ("keep_case", "word_pattern", *owned):
             if name in given:
                 raise InputError(
                     f"--{name.replace('_', '-')} is that of the tokenizer that --extend names; leave it out"
                 )
     elif arguments.kind in OPTIONS["keep_case"]:
         given["lowercase"] = not given.pop("keep_case", False)
-    if arguments.kind in OPTIONS["vocabulary_size"] and arguments.kind != "words":
+    if arguments.kind in OPTIONS["vocabulary_size"] and arguments.kind != "words" and "extend" not in given:
         given.setdefault("vocabulary_size", 8000)
     return given
 
@@ -145,17 +155,33 @@ def train(
     """Train a tokenizer of a kind."""
     from kpt import text
 
+    if (folder := options.pop("extend", None)) is not None:
+        return extended(kind, folder, corpus, options)
     if kind == "wordpiece":
         return text.WordPieceTokenizer.train(corpus, progress=progress, **options)
     if kind == "bpe":
         return text.BytePairTokenizer.train(corpus, progress=progress, **options)
     if kind == "sentencepiece":
         return text.SentencePieceTokenizer.train(corpus, **options)
-    if kind == "words" and (folder := options.pop("extend", None)) is not None:
-        old = text.load_tokenizer(folder)
-        if not isinstance(old, text.WordTokenizer):
-            raise InputError(f"the tokenizer {folder} is not one of words; give one made with --kind words")
-        return old.extend(corpus, **options)
     if kind == "words":
         return text.WordTokenizer.train(corpus, **options)
     return text.CharacterTokenizer.train(corpus, **options)
+
+
+def extended(kind: str, folder: Path, corpus: Corpus | DocumentationCorpus, options: dict[str, Any]) -> Tokenizer:
+    """Return a tokenizer with more words; a run's is in its folder `tokenizer`.
+
+    Raises:
+        InputError: it is of another kind.
+    """
+    from kpt import text
+    from kpt.text.wordpiece_extension import extend_wordpiece
+
+    path = folder / "tokenizer" if (folder / "tokenizer").is_dir() else folder
+    old = text.load_tokenizer(path)
+    if kind == "words" and isinstance(old, text.WordTokenizer):
+        return old.extend(corpus, **options)
+    if kind == "wordpiece" and isinstance(old, text.WordPieceTokenizer):
+        return extend_wordpiece(old, corpus, options.pop("new_tokens", 1000), **options)
+    made = "words" if kind == "words" else "WordPiece"
+    raise InputError(f"the tokenizer {path} is not one of {made}; give one made with --kind {kind}")

@@ -19,6 +19,7 @@ from kpt.lazy import lazy_names
 if TYPE_CHECKING:
     from kpt.data.batches import Batches
     from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
+    from kpt.data.task_mixture import TaskMixture
 
 __all__ = [
     "Batches",
@@ -32,6 +33,7 @@ __all__ = [
     "Segments",
     "SentencePairs",
     "TaggedWords",
+    "TaskMixture",
     "TokenStore",
     "Windows",
     "bio_tag_names",
@@ -50,5 +52,6 @@ __getattr__, __dir__ = lazy_names(
         "Batches": "kpt.data.batches",
         "LabelledBatches": "kpt.data.labelled_batches",
         "LabelledExamples": "kpt.data.labelled_batches",
+        "TaskMixture": "kpt.data.task_mixture",
     },
 )

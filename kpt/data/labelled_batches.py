@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -73,13 +73,21 @@ class LabelledExamples:
         Returns:
             The inputs (see `EncodedTexts.batch`) alone or with the labels, and the weights where there are some.
         """
-        chosen = self.rows(step, batch_size)[rows]
+        return self.batch_of(self.rows(step, batch_size)[rows])
+
+    def batch_of(self, chosen: np.ndarray) -> Any:
+        """Return the batch of some texts by their numbers, as `examples` returns that of a step."""
         parts: list[Any] = [self.texts.batch(chosen)]
         if self.labels is not None:
             parts.append(self.labels[chosen])
             if self.weights is not None:
                 parts.append(self.weights[chosen])
         return tuple(parts)
+
+    def blank_targets(self, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels and weights for so many texts that are not of this task: the shapes of its own, all zeros."""
+        labels = np.asarray(self.labels)
+        return np.zeros((rows, *labels.shape[1:]), labels.dtype), np.zeros(rows, np.float32)
 
     def widened(self, batch: Any, columns: int) -> Any:
         """Return a batch with so many columns of padding more."""
@@ -89,6 +97,25 @@ class LabelledExamples:
         if self.shuffle:
             return bucketed_batches(self._totals, batch_size, self.seed, epoch)
         return sorted_batches(self._totals, batch_size)
+
+
+class EpochExamples(Protocol):
+    """What makes the examples of `LabelledBatches`: `LabelledExamples`, and mixtures of those of several tasks."""
+
+    seed: int
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The tokenizer's pieces."""
+
+    def steps(self, batch_size: int) -> int:
+        """Return the number of batches of an epoch."""
+
+    def examples(self, step: int, batch_size: int, rows: slice = slice(None)) -> Any:
+        """Return the batch of a step, or some rows of it: the inputs first, in a dict."""
+
+    def widened(self, batch: Any, columns: int) -> Any:
+        """Return a batch with so many columns of padding more."""
 
 
 class LabelledBatches(Batches):
@@ -107,9 +134,9 @@ class LabelledBatches(Batches):
         **options: of `Batches`: `start_step`, `repeat` and others; `steps` is an epoch by default.
     """
 
-    maker: LabelledExamples
+    maker: Any
 
-    def __init__(self, examples: LabelledExamples, *, batch_size: int = 32, **options: Any) -> None:
+    def __init__(self, examples: EpochExamples, *, batch_size: int = 32, **options: Any) -> None:
         options.setdefault("steps", examples.steps(batch_size))
         super().__init__(examples, batch_size=batch_size, **options)
 

@@ -98,9 +98,8 @@ class TaggedExamples(LabelledExamples):
             if len(some) != count:
                 raise InputError(f"text {text} has {count} words and {len(some)} tags; give one to each word")
 
-    def examples(self, step: int, batch_size: int, rows: slice = slice(None)) -> Any:
-        """Return the batch of a step, or some rows of it; see `LabelledExamples.examples`."""
-        chosen = self.rows(step, batch_size)[rows]
+    def batch_of(self, chosen: np.ndarray) -> Any:
+        """Return the batch of some texts by their numbers."""
         inputs = self.texts.batch(chosen)
         if self.labels is None:
             return (inputs,)
@@ -111,6 +110,10 @@ class TaggedExamples(LabelledExamples):
             labels[row, columns] = self.labels[text][: len(columns)]
             weights[row, columns] = 1
         return inputs, labels, weights
+
+    def blank_targets(self, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return tags and weights for so many texts that are not of this task."""
+        return np.zeros((rows, columns), np.int32), np.zeros((rows, columns), np.float32)
 
     def widened(self, batch: Any, columns: int) -> Any:
         """Return a batch with so many columns of padding more."""

@@ -14,7 +14,7 @@ from kpt.text import BytePairTokenizer, CharacterTokenizer
 
 if TYPE_CHECKING:
     from kpt.objectives import Pretrainer
-    from kpt.tasks import TaskModel
+    from kpt.tasks import MultiTask, TaskModel
     from kpt.text import Tokenizer
 
 __all__ = ["generates", "saved_model"]
@@ -27,7 +27,7 @@ WITHOUT_TEXT = (BytePairTokenizer, CharacterTokenizer)
 
 
 def saved_model(
-    pretrainer: Pretrainer | TaskModel,
+    pretrainer: Pretrainer | TaskModel | MultiTask,
     tokenizer: Tokenizer,
     folder: str | os.PathLike[str],
     *,
@@ -72,7 +72,7 @@ def saved_model(
     as that would change what is asked.
 
     The signatures of a `kpt.Classifier` and a `kpt.Regressor` are those of `kpt.export.task_signatures`, that of a
-    `kpt.Tagger` is in `kpt.export.tag_signatures`.
+    `kpt.Tagger` is in `kpt.export.tag_signatures`, those of a `kpt.MultiTask` in `kpt.export.multi_task_signatures`.
 
     Args:
         pretrainer: the model, or an encoder without objectives, whose `serving_default` alone is exported.
@@ -94,11 +94,13 @@ def saved_model(
         >>> kpt.export.saved_model(pretrainer, tokenizer, "saved_models/bert")  # doctest: +SKIP
         PosixPath('saved_models/bert/1')
     """
-    from kpt.tasks import TaskModel
+    from kpt.layers import merge_lora
+    from kpt.tasks import MultiTask, TaskModel
 
+    merge_lora(pretrainer)
     causal = generates(pretrainer)
     backbone: Any = getattr(pretrainer, "backbone", pretrainer)
-    if isinstance(pretrainer, TaskModel):
+    if isinstance(pretrainer, TaskModel | MultiTask):
         if pretrainer.windows > 1 and length not in (None, pretrainer.length):
             raise InputError(
                 f"length is {length}, and the model reads texts in windows of {pretrainer.length}; leave the length out"
@@ -138,11 +140,15 @@ def saved_model(
         served, notes = ServedDecoder(pretrainer, tokenizer, length), {}
     elif isinstance(pretrainer, TaskModel):
         from kpt.export.tag_signatures import ServedTagger
-        from kpt.export.task_signatures import ServedTask, set_method_names, task_notes
+        from kpt.export.task_signatures import ServedTask, task_notes
         from kpt.tasks import Tagger
 
         serve: Any = ServedTagger if isinstance(pretrainer, Tagger) else ServedTask
         served, notes = serve(pretrainer, tokenizer, length), task_notes(pretrainer)
+    elif isinstance(pretrainer, MultiTask):
+        from kpt.export.multi_task_signatures import ServedTasks, tasks_notes
+
+        served, notes = ServedTasks(pretrainer, tokenizer, length), tasks_notes(pretrainer)
     else:
         from kpt.export.encoder_signatures import ServedEncoder
 
@@ -150,7 +156,9 @@ def saved_model(
         notes = {"top_k": top_k, "mask": tokenizer.vocabulary.tokens[tokenizer.vocabulary.mask_id]}
     with atomic_folder(target) as temporary:
         tf.saved_model.save(served, os.fspath(temporary), signatures=served.functions)
-        if isinstance(pretrainer, TaskModel):
+        if isinstance(pretrainer, TaskModel | MultiTask):
+            from kpt.export.task_signatures import set_method_names
+
             set_method_names(temporary, served.methods)
         notes = {
             "vocabulary_size": vocabulary_size,

@@ -23,14 +23,14 @@ from kpt.errors import InputError
 from kpt.export.saved_model import saved_model
 from kpt.files import write_json
 from kpt.objectives import Pretrainer
-from kpt.tasks import TaskModel
+from kpt.tasks import MultiTask, TaskModel
 from kpt.text import Tokenizer, load_tokenizer
 
 __all__ = ["export_in_process", "read_model", "write_model"]
 
 
 def export_in_process(
-    pretrainer: Pretrainer | TaskModel, tokenizer: Tokenizer, target: Path, length: int, top_k: int
+    pretrainer: Pretrainer | TaskModel | MultiTask, tokenizer: Tokenizer, target: Path, length: int, top_k: int
 ) -> Path:
     """Export a model as `saved_model` does, in a process of its own.
 
@@ -73,7 +73,7 @@ def export_in_process(
     return target
 
 
-def write_model(pretrainer: Pretrainer | TaskModel, folder: Path) -> None:
+def write_model(pretrainer: Pretrainer | TaskModel | MultiTask, folder: Path) -> None:
     """Write `model.json` and `weights.npz`; the optimizer stays behind."""
     config: dict[str, Any] = keras.saving.serialize_keras_object(pretrainer)
     config.pop("compile_config", None)
@@ -83,7 +83,7 @@ def write_model(pretrainer: Pretrainer | TaskModel, folder: Path) -> None:
     np.savez(folder / "weights.npz", *weights)
 
 
-def read_model(folder: Path) -> Pretrainer | TaskModel:
+def read_model(folder: Path) -> Pretrainer | TaskModel | MultiTask:
     """Read what `write_model` wrote; runs no code from it.
 
     Raises:
@@ -91,7 +91,7 @@ def read_model(folder: Path) -> Pretrainer | TaskModel:
     """
     config = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     try:
-        pretrainer: Pretrainer | TaskModel = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        pretrainer: Pretrainer | TaskModel | MultiTask = keras.saving.deserialize_keras_object(config, safe_mode=True)
     except (TypeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(

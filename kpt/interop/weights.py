@@ -14,6 +14,7 @@ from kpt.interop.assignment import assign_joined
 from kpt.interop.family import Family, Task
 from kpt.interop.tasks import head_tensors
 from kpt.interop.tensors import Tensors
+from kpt.layers import merge_lora
 
 __all__ = ["Names", "heads_of", "named_weights", "read_weights", "tensors_of", "unused_tensors"]
 
@@ -174,7 +175,7 @@ def tensors_of(model: Any, family: Family, task: Task | None = None) -> dict[str
     """Return the tensors of a checkpoint of a model, as float32.
 
     A model that multiplies its token embeddings by the root of its width gets them multiplied, and an output of its own
-    beside them, as no family does so.
+    beside them, as no family does so. Adapters (`kpt.layers.add_lora`) are merged, in the model too.
 
     Args:
         model: A backbone, or a `Pretrainer` or a task model of one.
@@ -184,6 +185,7 @@ def tensors_of(model: Any, family: Family, task: Task | None = None) -> dict[str
     Raises:
         InputError: The model has a part that the family has not.
     """
+    merge_lora(model)
     backbone = getattr(model, "backbone", model)
     arguments = backbone.arguments
     tensors = {} if task is None else head_tensors(model, task)

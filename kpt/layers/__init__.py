@@ -7,6 +7,7 @@ from kpt.layers.dropout import Dropout
 from kpt.layers.feed_forward import FeedForward
 from kpt.layers.heads import MaskedLMHead, Pooler, gather_positions
 from kpt.layers.initializers import truncated_normal, zeros_instead
+from kpt.layers.lora import add_lora, merge_lora
 from kpt.layers.normalization import normalization_layer
 from kpt.layers.pooling import POOLINGS, check_pooling, once_each, pool_sequence
 from kpt.layers.positions import (
@@ -37,11 +38,13 @@ __all__ = [
     "TransformerBlock",
     "activation_function",
     "activation_name",
+    "add_lora",
     "check_pooling",
     "count_tokens",
     "empty_cache",
     "gather_positions",
     "gelu_tanh",
+    "merge_lora",
     "normalization_layer",
     "once_each",
     "pool_sequence",

@@ -11,6 +11,7 @@ from keras import ops
 
 from kpt.errors import InputError
 from kpt.tasks.task_model import TaskModel, as_labels
+from kpt.tasks.windows import BackboneOutputs
 
 __all__ = ["Regressor"]
 
@@ -49,8 +50,9 @@ class Regressor(TaskModel):
         super().__init__(backbone, 1, **options)
         self.mean, self.deviation = float(mean), float(deviation)
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        return self.mean + self.deviation * ops.cast(super().call(inputs, training=training)[:, 0], "float32")
+    def head_outputs(self, read: BackboneOutputs, training: bool | None = None) -> Any:
+        """Return the numbers, see `TaskModel.head_outputs`."""
+        return self.mean + self.deviation * ops.cast(super().head_outputs(read, training)[:, 0], "float32")
 
     def targets(self, labels: Any) -> np.ndarray:
         """Return numbers as float32 [texts].

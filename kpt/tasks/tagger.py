@@ -64,7 +64,8 @@ class Tagger(TaskModel):
     def compile(self, optimizer: Any = "adamw", loss: Any = None, *, metrics: Any = None, **kwargs: Any) -> None:
         """Configure the training, see `TaskModel.compile`; the accuracy is that of words."""
         if loss is None and metrics is None:
-            kwargs.setdefault("weighted_metrics", [keras.metrics.SparseCategoricalAccuracy(name="accuracy")])
+            metrics = []
+            kwargs.setdefault("weighted_metrics", self.default_metrics())
         super().compile(optimizer, loss, metrics=metrics, **kwargs)
 
     def targets(self, labels: Any) -> np.ndarray:
@@ -170,8 +171,8 @@ class Tagger(TaskModel):
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight")
 
     def default_metrics(self) -> list[Any]:
-        """Return nothing: the accuracy counts words alone, see `compile`."""
-        return []
+        """Return the accuracy, which `compile` has weighted so that it counts words alone."""
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
     def get_config(self) -> dict[str, Any]:
         config = {**super().get_config(), "labels": list(self.labels)}

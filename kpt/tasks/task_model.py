@@ -15,7 +15,7 @@ from kpt.distribution import StrategyModel, replica_count, sum_over_replicas
 from kpt.errors import InputError
 from kpt.layers import Dropout, check_pooling, pool_sequence, truncated_normal
 from kpt.tasks.raw_texts import is_texts, split_pairs
-from kpt.tasks.windows import mean_of_windows, split_windows
+from kpt.tasks.windows import BackboneOutputs, mean_of_windows, read_backbone
 
 __all__ = ["TaskModel"]
 
@@ -89,28 +89,22 @@ class TaskModel(StrategyModel, keras.Model):
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        # A decoder takes segments for documents that must not see each other.
-        unread = () if getattr(self.backbone, "segments", 0) else ("segment_ids",)
-        names = [name for name in self.backbone.input if name in inputs and name not in unread]
-        read = {name: inputs[name] for name in names}
-        mask = inputs["padding_mask"]
-        batch = ops.shape(mask)[0]
-        if self.windows > 1:
-            read = {name: split_windows(value, self.length) for name, value in read.items()}
-            mask = split_windows(mask, self.length)
-        outputs = self.backbone(read, training=training)
-        sequence = outputs["sequence"]
+        read = read_backbone(self.backbone, inputs, self.length, self.windows, training)
+        return self.head_outputs(read, training)
+
+    def head_outputs(self, read: BackboneOutputs, training: bool | None = None) -> Any:
+        """Return what `call` returns of inputs that the backbone has read."""
+        sequence, mask, token_ids = read.outputs["sequence"], read.padding_mask, read.token_ids
+        if read.windowed and self.pooling not in ("first", "pooled"):
+            sequence = ops.reshape(sequence, (read.batch, -1, sequence.shape[-1]))
+            mask, token_ids = (ops.reshape(each, (read.batch, -1)) for each in (mask, token_ids))
         if self.pooling is None:
-            vector = sequence
+            vector = sequence[:, : read.columns]
         elif self.pooling in ("first", "pooled"):
-            vector = outputs["pooled"] if self.pooling == "pooled" else pool_sequence(sequence, mask, "first")
-            if self.windows > 1:
-                vector = mean_of_windows(vector, mask, batch)
+            vector = read.outputs["pooled"] if self.pooling == "pooled" else pool_sequence(sequence, mask, "first")
+            if read.windowed:
+                vector = mean_of_windows(vector, mask, read.batch)
         else:
-            token_ids = read["token_ids"]
-            if self.windows > 1:
-                sequence = ops.reshape(sequence, (batch, -1, sequence.shape[-1]))
-                mask, token_ids = (ops.reshape(each, (batch, -1)) for each in (mask, token_ids))
             vector = pool_sequence(sequence, mask, self.pooling, token_ids, self.backbone.vocabulary_size)
         return self.head(self.dropout(vector, training=training))
 

@@ -2,11 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import keras
 from keras import ops
 
-__all__ = ["mean_of_windows", "split_windows"]
+__all__ = ["BackboneOutputs", "mean_of_windows", "read_backbone", "split_windows"]
+
+
+class BackboneOutputs(NamedTuple):
+    """What a backbone gives of texts, before any head.
+
+    Attributes:
+        outputs: the backbone's, a row a text, or a row a window.
+        token_ids: integers, of the same rows.
+        padding_mask: bool, `True` at tokens, likewise.
+        batch: number of texts.
+        columns: of the inputs.
+        windowed: whether a row is a window.
+    """
+
+    outputs: dict[str, Any]
+    token_ids: Any
+    padding_mask: Any
+    batch: Any
+    columns: Any
+    windowed: bool
+
+
+def read_backbone(
+    backbone: keras.Model, inputs: Any, length: int, windows: int, training: bool | None = None
+) -> BackboneOutputs:
+    """Return what a backbone gives of texts, in windows where there may be several.
+
+    Args:
+        backbone: a model such as `kpt.Encoder`.
+        inputs: a dict of `token_ids`, `segment_ids` and `padding_mask`, `[batch, columns]` each.
+        length: columns of a window.
+        windows: windows of a text at most.
+        training: as Keras has it.
+    """
+    # A decoder takes segments for documents that must not see each other.
+    unread = () if getattr(backbone, "segments", 0) else ("segment_ids",)
+    read = {name: inputs[name] for name in backbone.input if name in inputs and name not in unread}
+    mask = inputs["padding_mask"]
+    batch, columns = ops.shape(mask)
+    if windows > 1:
+        read = {name: split_windows(value, length) for name, value in read.items()}
+        mask = split_windows(mask, length)
+    outputs = backbone(read, training=training)
+    return BackboneOutputs(outputs, read["token_ids"], mask, batch, columns, windows > 1)
 
 
 def split_windows(values: Any, length: int) -> Any:

@@ -24,8 +24,8 @@ _UNCOVERED = 1e-4
 _LEAST_COVERED = 0.99
 # Nothing is learned from longer words, so that every piece fits into the 256 bytes that TensorFlow Text allows it.
 # It counts characters after normalisation, where one (a Hangul syllable, an accented letter) may become up to four.
-_LONGEST_WORD = 63
-_LONG_RUN = re.compile(rf"\S{{{_LONGEST_WORD // 4 + 1},}}")
+LONGEST_WORD = 63
+_LONG_RUN = re.compile(rf"\S{{{LONGEST_WORD // 4 + 1},}}")
 
 
 def learn_pieces(
@@ -98,15 +98,15 @@ def _texts(
     """The texts without the words that are too long to learn from."""
 
     def words(run: re.Match[str]) -> str:
-        if len(unicodedata.normalize("NFD", run[0])) <= _LONGEST_WORD:
+        if len(unicodedata.normalize("NFD", run[0])) <= LONGEST_WORD:
             return run[0]
         split = pre_tokenizer.pre_tokenize_str(normalizer.normalize_str(run[0]))
-        return " ".join(word for word, _ in split if len(word) <= _LONGEST_WORD)
+        return " ".join(word for word, _ in split if len(word) <= LONGEST_WORD)
 
     for document in corpus:
         text = document if isinstance(document, str) else document.text
         text = text if text.isascii() else replace_surrogates(text)
-        if max(map(len, text.split()), default=0) > _LONGEST_WORD // (1 if text.isascii() else 4):
+        if max(map(len, text.split()), default=0) > LONGEST_WORD // (1 if text.isascii() else 4):
             text = _LONG_RUN.sub(words, text)
         yield text
 

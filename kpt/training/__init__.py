@@ -12,11 +12,13 @@ from kpt.lazy import lazy_names
 if TYPE_CHECKING:
     from kpt.training.bert import BertSettings, pretrain_bert
     from kpt.training.checkpoints import Checkpoints
+    from kpt.training.continual import ContinualSettings, finetune_continual
     from kpt.training.finetune_settings import FinetuneSettings
     from kpt.training.finetuning import finetune, load_task_model, new_source, trained_source
     from kpt.training.generate_samples import GenerateSamples
     from kpt.training.gpt import GptSettings, pretrain_gpt
     from kpt.training.metrics_log import MetricsLog
+    from kpt.training.multi_task import finetune_multi_task
     from kpt.training.optimizers import (
         adamw,
         bert_optimizer,
@@ -32,12 +34,14 @@ if TYPE_CHECKING:
     from kpt.training.run_folder import RunFolder
     from kpt.training.schedule import WarmupDecay
     from kpt.training.sources import Loaded, load, open_source
+    from kpt.training.task_files import TaskFiles, read_task_files
     from kpt.training.word2vec import pretrain_word2vec
     from kpt.training.word2vec_settings import Word2VecSettings
 
 __all__ = [
     "BertSettings",
     "Checkpoints",
+    "ContinualSettings",
     "FinetuneSettings",
     "GenerateSamples",
     "GptSettings",
@@ -46,6 +50,7 @@ __all__ = [
     "Pretraining",
     "RecordSource",
     "RunFolder",
+    "TaskFiles",
     "TrainingProgress",
     "WarmupDecay",
     "Word2VecSettings",
@@ -54,6 +59,8 @@ __all__ = [
     "decoder_optimizer",
     "encoder_optimizer",
     "finetune",
+    "finetune_continual",
+    "finetune_multi_task",
     "finetune_optimizer",
     "gpt2_optimizer",
     "load",
@@ -64,6 +71,7 @@ __all__ = [
     "pretrain_bert",
     "pretrain_gpt",
     "pretrain_word2vec",
+    "read_task_files",
     "trained_source",
     "write_report",
 ]
@@ -77,6 +85,7 @@ __getattr__, __dir__ = lazy_names(
         "FinetuneSettings": "kpt.training.finetune_settings",
         "GptSettings": "kpt.training.gpt",
         "Loaded": "kpt.training.sources",
+        "TaskFiles": "kpt.training.task_files",
         "MetricsLog": "kpt.training.metrics_log",
         "Pretraining": "kpt.training.pretraining",
         "RecordSource": "kpt.training.pretraining_data",
@@ -89,6 +98,9 @@ __getattr__, __dir__ = lazy_names(
         "decoder_optimizer": "kpt.training.optimizers",
         "encoder_optimizer": "kpt.training.optimizers",
         "finetune": "kpt.training.finetuning",
+        "ContinualSettings": "kpt.training.continual",
+        "finetune_continual": "kpt.training.continual",
+        "finetune_multi_task": "kpt.training.multi_task",
         "finetune_optimizer": "kpt.training.optimizers",
         "gpt2_optimizer": "kpt.training.optimizers",
         "load": "kpt.training.sources",
@@ -99,6 +111,7 @@ __getattr__, __dir__ = lazy_names(
         "pretrain_bert": "kpt.training.bert",
         "pretrain_gpt": "kpt.training.gpt",
         "pretrain_word2vec": "kpt.training.word2vec",
+        "read_task_files": "kpt.training.task_files",
         "trained_source": "kpt.training.finetuning",
         "write_report": "kpt.training.report",
     },

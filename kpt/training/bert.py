@@ -13,6 +13,7 @@ from kpt.models import Encoder, bert_config, encoder_config
 from kpt.objectives import MaskedLM, NextSentence, Pretrainer
 from kpt.objectives.masking import prediction_slots
 from kpt.text import Vocabulary
+from kpt.training.adaptation import adapted, open_beginning
 from kpt.training.baselines import token_counts, unigram_baseline
 from kpt.training.optimizers import BERT_RATE, ENCODER_RATE, bert_optimizer, encoder_optimizer
 from kpt.training.pretraining import Pretraining, Records, pretrain
@@ -126,13 +127,21 @@ class BertPretraining(Pretraining):
         return results
 
 
-def pretrain_bert(data: Data, out: str | os.PathLike[str], settings: BertSettings, **options: Any) -> dict[str, Any]:
+def pretrain_bert(
+    data: Data,
+    out: str | os.PathLike[str],
+    settings: BertSettings,
+    *,
+    source: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
     """Pre-train an encoder on masked tokens and next sentences, evaluate it on held-out documents, write the report.
 
     Args:
         data: folder of the token store, or a `RecordSource`.
         out: the run folder.
         settings: of the run.
+        source: a model to go on with, in place of a new one of the settings' size, see `kpt.load`.
         **options: `resume`, `overwrite`, `progress`, `callbacks` and `devices`, see `kpt.training.pretrain`.
 
     Returns:
@@ -143,4 +152,7 @@ def pretrain_bert(data: Data, out: str | os.PathLike[str], settings: BertSetting
             other settings.
         FloatingPointError: the loss became infinite or not a number.
     """
-    return pretrain(BertPretraining(settings), data, out, **options)
+    if source is None:
+        return pretrain(BertPretraining(settings), data, out, **options)
+    beginning = open_beginning(source, Encoder)
+    return pretrain(BertPretraining(adapted(settings, beginning)), data, out, beginning=beginning, **options)

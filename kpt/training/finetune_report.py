@@ -11,6 +11,7 @@ import numpy as np
 
 import kpt
 from kpt.evaluation.classification import f1_scores
+from kpt.training.finetune_comparison import comparison_views
 from kpt.training.metrics_log import read_metrics
 from kpt.training.progress import clock
 from kpt.training.report import curve_of, figure_view, percent, read_json, table_views, write_page
@@ -89,10 +90,11 @@ def finetune_view(
         "errors": [error_view(error) for error in errors[:ERRORS]],
         "errors_words": f"Held-out texts with the highest loss first, {min(len(errors), ERRORS)} of "
         f"{len(errors):,}; all of them are in errors.json.",
+        "comparisons": comparison_views(results, SCORES),
         "samples": [],
         "texts": [],
         "guesses": 0,
-        "tables": table_views(results, config),
+        "tables": table_views({n: v for n, v in results.items() if n not in ("repeats", "curve")}, config),
         "history": history_of(epochs),
         "version": kpt.__version__,
     }

@@ -13,26 +13,28 @@ import keras
 import numpy as np
 
 from kpt.data.conll import TaggedWords, bio_tag_names, read_conll
+from kpt.data.glue import read_glue
 from kpt.data.labelled import LabelledTexts, label_names, read_labelled
 from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
 from kpt.distribution import in_scope
-from kpt.errors import InputError, Terminated
+from kpt.errors import InputError
 from kpt.evaluation.task_scores import label_kind, labelled_examples, main_score
 from kpt.files import write_json
 from kpt.models import Decoder, Encoder, encoder_config
-from kpt.tasks import Classifier, Regressor, Tagger, TaskModel
+from kpt.tasks import Classifier, MultiTask, Regressor, Tagger, TaskModel
 from kpt.text import Tokenizer, load_tokenizer
 from kpt.training.finetune_errors import worst_errors
 from kpt.training.finetune_report import write_finetune_report
 from kpt.training.finetune_settings import FinetuneSettings, peak_rate
 from kpt.training.finite_loss import FiniteLoss
-from kpt.training.interruption import Interruption
+from kpt.training.interruption import Interruption, train_and_finish
 from kpt.training.metrics_log import MetricsLog
 from kpt.training.on_devices import on_devices
 from kpt.training.progress import TrainingProgress
 from kpt.training.run_folder import RunFolder
 from kpt.training.sources import open_source
 from kpt.training.task_validation import TaskValidation
+from kpt.training.trained_weights import choose_trained, task_optimizer, trained_parameters
 
 __all__ = ["Source", "finetune", "load_task_model", "new_source", "trained_source"]
 
@@ -46,7 +48,7 @@ class Source(NamedTuple):
     """What is fine-tuned.
 
     Attributes:
-        backbone: makes the model below the head; called after the random numbers are seeded.
+        backbone: makes the model below the head, a new one with each call; called after the random numbers are seeded.
         tokenizer: the tokenizer it was, or will be, trained with.
         note: what `config.json` says of it.
     """
@@ -67,12 +69,15 @@ def trained_source(source: str | os.PathLike[str]) -> Source:
     """
     folder = open_source(source)
     model = folder.load(compile=False)
-    backbone = getattr(model, "backbone", model)
-    if not isinstance(backbone, Encoder | Decoder):
+    if not isinstance(getattr(model, "backbone", model), Encoder | Decoder):
         raise InputError(f"{folder.path} has no encoder and no decoder; give a run of `kpt pretrain bert` or `gpt`")
-    return Source(
-        lambda settings: in_scope(backbone), folder.tokenizer, {"from": str(source), "from_step": folder.step}
-    )
+    loaded = [model]
+
+    def backbone(settings: FinetuneSettings) -> Any:
+        model = loaded.pop() if loaded else folder.load(compile=False)  # the one before is tuned by now
+        return in_scope(getattr(model, "backbone", model))
+
+    return Source(backbone, folder.tokenizer, {"from": str(source), "from_step": folder.step})
 
 
 def new_source(size: str, tokenizer: str | os.PathLike[str]) -> Source:
@@ -111,7 +116,8 @@ def finetune(
 
     Args:
         source: what is tuned, from `trained_source` or `new_source`.
-        train: files of labelled texts, see `kpt.data.read_labelled`; of tagged words, see `kpt.data.read_conll`.
+        train: files of labelled texts, see `kpt.data.read_labelled`; of tagged words, see `kpt.data.read_conll`; or
+            what these have read.
         validation: likewise; they choose the epoch and are never trained on.
         out: the run folder, see `RunFolder`; with `epochs.json`, `errors.json`, `results.json` and `report.html`. Its
             checkpoint is that of the best epoch.
@@ -137,13 +143,15 @@ def finetune(
     data, held_out = (read_files(files, settings) for files in (train, validation))
     random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend
     model = build_task(source, data, settings)
+    choose_trained(model, settings)
     weights = None if isinstance(data, TaggedWords) else text_weights(data, settings)
     examples = labelled_examples(model, data, weights=weights, seed=settings.seed)
     checks = labelled_examples(model, held_out, shuffle=False)
     run = RunFolder.create(out, source.tokenizer, config_of(source, model, data, held_out, settings), overwrite)
 
-    steps = examples.steps(settings.batch_size) * settings.epochs
-    model.compile(optimizer=settings.optimizer(steps, model.backbone.width))
+    steps_per_epoch = examples.steps(settings.batch_size)
+    steps = steps_per_epoch * settings.epochs
+    model.compile(optimizer=task_optimizer(model, settings, steps_per_epoch))
     batch_size = settings.batch_size
     scored = TaskValidation(run, LabelledBatches(checks, batch_size=batch_size, repeat=True))
     own = [
@@ -155,7 +163,8 @@ def finetune(
         monitor = f"val_{main_score(model)}"
         own.append(keras.callbacks.EarlyStopping(monitor=monitor, mode="max", patience=settings.patience))
     shown = TrainingProgress(steps) if progress else None
-    with Interruption() as interruption:
+
+    def train_model(interruption: Interruption) -> None:
         try:
             model.fit(
                 LabelledBatches(examples, batch_size=batch_size),
@@ -163,27 +172,38 @@ def finetune(
                 callbacks=[*own, *([shown] if shown else []), *callbacks, interruption],
                 verbose=0,
             )
-        except (KeyboardInterrupt, Terminated) as error:
-            if interruption.heard and scored.best:
-                best = f"interrupted; {run.path} has the best epoch so far, {scored.best['epoch']}"
-                raise interruption.with_message(best) from error
-            raise
         finally:
             if shown:
                 shown.close()
-            if not interruption.urgent:
-                results = finish(run, model, scored, held_out, examples, checks)
+
+    results = train_and_finish(
+        train_model,
+        lambda: f"{run.path} has the best epoch so far, {scored.best['epoch']}" if scored.best else None,
+        lambda: finish(run, model, scored, held_out, examples, checks),
+    )
     return results | {"seconds": round(time.perf_counter() - begin, 1)}
 
 
-def load_task_model(folder: str | os.PathLike[str]) -> TaskModel:
+def load_task_model(folder: str | os.PathLike[str], task: str | None = None) -> TaskModel:
     """Return the tuned model of a run folder, with its tokenizer, ready to `predict`.
 
+    Args:
+        folder: the run folder.
+        task: of a run of several tasks, the name of the one that is wanted.
+
     Raises:
-        InputError: it is no run folder, has no checkpoint, or is a run of another kind.
+        InputError: it is no run folder, has no checkpoint, or is a run of another kind; or it has several tasks and
+            none of the name.
     """
     run = RunFolder(folder)
     model = run.load(compile=False)
+    if isinstance(model, MultiTask):
+        if task not in model.tasks:
+            wanted = "no task is named" if task is None else f"it has no task {task!r}"
+            raise InputError(f"{run.path} has the tasks {', '.join(model.tasks)}, and {wanted}; name one of them")
+        model = model.tasks[task]
+    elif task is not None:
+        raise InputError(f"{run.path} has one task alone, and {task!r} is asked for; leave the name out")
     if not isinstance(model, TaskModel):
         raise InputError(f"{run.path} has no classifier, regressor or tagger; give a run of `kpt finetune`")
     model.tokenizer = run.tokenizer
@@ -191,7 +211,11 @@ def load_task_model(folder: str | os.PathLike[str]) -> TaskModel:
 
 
 def read_files(files: Any, settings: FinetuneSettings) -> LabelledTexts | TaggedWords:
-    """Return the labelled texts of files as the settings say."""
+    """Return the labelled texts of files as the settings say; such as were read already as they are."""
+    if isinstance(files, LabelledTexts | TaggedWords):
+        return files
+    if settings.glue is not None:
+        return read_glue(settings.glue, files)
     if settings.task == "tag":
         return read_conll(files, column=settings.column, repair=settings.repair_tags)
     kind: Any = "number" if settings.task == "regress" else "several" if settings.multi_label else "single"
@@ -286,6 +310,7 @@ def finish(
     speeds = sorted(len(examples.texts) / seconds for seconds in scored.seconds[1:] or scored.seconds)
     results = {
         "parameters": model.count_params(),
+        "trained_parameters": trained_parameters(model),
         "texts": len(examples.texts),
         "texts_cut": examples.texts.cut,
         "validation_texts": len(held_out),

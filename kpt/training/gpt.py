@@ -12,6 +12,7 @@ from kpt.generation import generate
 from kpt.models import Decoder, decoder_config, gpt2_config
 from kpt.objectives import CausalLM, Pretrainer, bits_per_byte, perplexity
 from kpt.text import Vocabulary, load_tokenizer
+from kpt.training.adaptation import adapted, open_beginning
 from kpt.training.baselines import token_counts, unigram_baseline
 from kpt.training.optimizers import DECODER_RATE, GPT2_RATE, decoder_optimizer, gpt2_optimizer
 from kpt.training.pretraining import Pretraining, Records, pretrain
@@ -50,7 +51,8 @@ class GptSettings(PretrainSettings):
     @property
     def model_config(self) -> dict[str, Any]:
         """What the decoder is built with, beside the size of the vocabulary."""
-        return {**super().model_config, "maximum_length": max(1024, self.length)}
+        config = super().model_config
+        return config if self.backbone else {**config, "maximum_length": max(1024, self.length)}
 
 
 class GptPretraining(Pretraining):
@@ -134,7 +136,12 @@ class GptPretraining(Pretraining):
 
 
 def pretrain_gpt(
-    data: str | os.PathLike[str], out: str | os.PathLike[str], settings: GptSettings, **options: Any
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    settings: GptSettings,
+    *,
+    source: str | os.PathLike[str] | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
     """Pre-train a decoder on packed documents, evaluate it on held-out ones, write the report.
 
@@ -142,6 +149,7 @@ def pretrain_gpt(
         data: folder of the token store.
         out: the run folder.
         settings: of the run.
+        source: a model to go on with, in place of a new one of the settings' size, see `kpt.load`.
         **options: `resume`, `overwrite`, `progress`, `callbacks` and `devices`, see `kpt.training.pretrain`.
 
     Returns:
@@ -152,4 +160,7 @@ def pretrain_gpt(
             other settings.
         FloatingPointError: the loss became infinite or not a number.
     """
-    return pretrain(GptPretraining(settings), data, out, **options)
+    if source is None:
+        return pretrain(GptPretraining(settings), data, out, **options)
+    beginning = open_beginning(source, Decoder)
+    return pretrain(GptPretraining(adapted(settings, beginning)), data, out, beginning=beginning, **options)

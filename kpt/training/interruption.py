@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ import keras
 
 from kpt.errors import Terminated
 
-__all__ = ["Interruption"]
+__all__ = ["Interruption", "train_and_finish"]
 
 
 class Interruption(keras.callbacks.Callback):
@@ -72,3 +72,32 @@ class Interruption(keras.callbacks.Callback):
             self.urgent = True
             raise self._error
         self.asked = True
+
+
+def train_and_finish(
+    train: Callable[[Interruption], None], kept: Callable[[], str | None], finish: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Train, and write what there is in the end, also if the training is interrupted or fails.
+
+    Args:
+        train: calls `fit`, with the interruption as the last callback.
+        kept: says what an interrupted run has; None where it has nothing.
+        finish: writes it, and returns the results.
+
+    Returns:
+        The results.
+
+    Raises:
+        KeyboardInterrupt: the training was interrupted; `kpt.errors.Terminated` for SIGTERM.
+    """
+    with Interruption() as interruption:
+        try:
+            train(interruption)
+        except (KeyboardInterrupt, Terminated) as error:
+            if interruption.heard and (words := kept()):
+                raise interruption.with_message(f"interrupted; {words}") from error
+            raise
+        finally:
+            if not interruption.urgent:
+                results = finish()
+    return results

@@ -13,13 +13,14 @@ from typing import Any, ClassVar
 
 import keras
 
-from kpt.data import Batches
+from kpt.data import Batches, TokenStore
 from kpt.distribution import compiles_steps, device_count, find_device
 from kpt.errors import InputError
 from kpt.files import write_json
 from kpt.models import training_flops
 from kpt.objectives import Pretrainer
 from kpt.text import Vocabulary
+from kpt.training.adaptation import Beginning, check_store, take_weights
 from kpt.training.checkpoints import Checkpoints
 from kpt.training.finite_loss import FiniteLoss
 from kpt.training.kept_run import kept_run
@@ -102,6 +103,7 @@ def pretrain(
     data: Data,
     out: str | os.PathLike[str],
     *,
+    beginning: Beginning | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = False,
@@ -119,6 +121,7 @@ def pretrain(
         task: what to train, with its settings.
         data: folder of the token store, or a `RecordSource`.
         out: the run folder, see `RunFolder`; with `samples.json`, `results.json` and `report.html`.
+        beginning: a model to go on with on this text, which the settings fit, see `kpt.training.adaptation.adapted`.
         resume: go on from the newest checkpoint in `out`; a run that was not begun is begun, a complete one only
             reports.
         overwrite: replace a run that is in `out`.
@@ -141,10 +144,19 @@ def pretrain(
     opened = task.open(data, progress)
     train_examples, held_out_examples = (task.examples(part) for part in (opened.train, opened.held_out))
     config = config_of(task, opened)
+    if beginning is not None:
+        if not isinstance(opened.train, TokenStore):
+            raise InputError("a model goes on with a token store, not with masked records; prepare the text as a store")
+        config["from"] = check_store(opened.train, beginning)
     run = begun_run(Path(out), config) if resume else None
 
     random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend
-    model, step = run.load_newest() if run and run.step else (build_model(task, opened.tokenizer.vocabulary), 0)
+    if run and run.step:
+        model, step = run.load_newest()
+    else:
+        model, step = build_model(task, opened.tokenizer.vocabulary), 0
+        if beginning is not None:
+            take_weights(model, beginning, opened.tokenizer)
     if (compiled := compiles_steps()) != "auto":  # a checkpoint may be of a run on other devices
         model.jit_compile = compiled
     options: dict[str, Any] = {"batch_size": settings.batch_size, "repeat": True}
@@ -280,6 +292,7 @@ def config_of(task: Pretraining, data: PretrainingData) -> dict[str, Any]:
         "title": f"{task.title} pre-training",
         "backend": keras.backend.backend(),
         "model": settings.model_config,
-        "training": asdict(settings) | {"learning_rate": settings.peak},
+        "training": {name: value for name, value in asdict(settings).items() if name != "backbone"}
+        | {"learning_rate": settings.peak},
         "data": data.description,
     }

@@ -259,7 +259,7 @@ class RunFolder:
         import kpt.models
         import kpt.objectives
         import kpt.tasks
-        import kpt.training.optimizers  # noqa: F401
+        import kpt.training.layer_rates  # noqa: F401
 
         try:
             model = keras.saving.load_model(path, compile=compile, safe_mode=True)

@@ -36,6 +36,8 @@ class PretrainSettings:
     Args:
         steps: number of batches.
         size: name of a size of the backbone.
+        backbone: its arguments, in place of a size: those of a model that is trained further, see
+            `kpt.training.adaptation`.
         architecture: one of `architectures`.
         batch_size: sequences of a batch.
         length: tokens of a sequence.
@@ -62,6 +64,7 @@ class PretrainSettings:
 
     steps: int
     size: str = "mini"
+    backbone: dict[str, Any] | None = None
     architecture: str = "modern"
     batch_size: int = 32
     length: int = 128
@@ -109,7 +112,7 @@ class PretrainSettings:
     @property
     def model_config(self) -> dict[str, Any]:
         """What the backbone is built with, beside the size of the vocabulary."""
-        config = self.architectures[self.architecture].config(self.size)
+        config = self.backbone or self.architectures[self.architecture].config(self.size)
         return config | {"remat": True} if self.remat else config
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from kpt.errors import InputError
 from kpt.interop import HuggingFaceFolder, KerasHubFolder, download, hub_name, is_preset
-from kpt.tasks import TaskModel
+from kpt.tasks import MultiTask, TaskModel
 from kpt.text import Tokenizer
 from kpt.text.folder_files import read_json
 from kpt.training.run_folder import RunFolder
@@ -51,10 +51,10 @@ def load(source: str | os.PathLike[str]) -> Loaded:
     """Load a model and its tokenizer.
 
     The model is a `Pretrainer` where the heads of its objectives are there, a `Classifier`, `Regressor` or `Tagger`
-    where that of a task is, and its `backbone` the `Encoder` or `Decoder`; of a checkpoint without heads it is the bare
-    backbone. A task model has the tokenizer, so that it takes raw texts. Of a checkpoint for question answering it is a
-    `TaskModel` whose two logits a token say that the answer begins and that it ends there. Nothing that is read can run
-    code.
+    where that of a task is, a `MultiTask` where those of several are, and its `backbone` the `Encoder` or `Decoder`; of
+    a checkpoint without heads it is the bare backbone. A task model has the tokenizer, so that it takes raw texts. Of a
+    checkpoint for question answering it is a `TaskModel` whose two logits a token say that the answer begins and that
+    it ends there. Nothing that is read can run code.
 
     Args:
         source: A run folder, a Hugging Face folder (BERT, RoBERTa, DistilBERT, ALBERT, ELECTRA, GPT-2, Llama, Qwen2,
@@ -71,6 +71,6 @@ def load(source: str | os.PathLike[str]) -> Loaded:
     """
     folder = open_source(source)
     model, tokenizer = folder.load(compile=False), folder.tokenizer
-    if isinstance(model, TaskModel):
+    if isinstance(model, TaskModel | MultiTask):
         model.tokenizer = tokenizer
     return Loaded(model, tokenizer)

@@ -12,12 +12,55 @@ import numpy as np
 from kpt.data.labelled_batches import LabelledBatches
 from kpt.evaluation.classification import confusion_matrix
 from kpt.evaluation.task_scores import label_kind, main_score, task_scores, text_losses
+from kpt.tasks import TaskModel
 from kpt.training.run_folder import RunFolder
 
-__all__ = ["TaskValidation"]
+__all__ = ["EpochScores", "TaskValidation", "predicted_scores"]
 
 
-class TaskValidation(keras.callbacks.Callback):
+def predicted_scores(model: TaskModel, batches: LabelledBatches) -> tuple[np.ndarray, dict[str, float]]:
+    """Return what a model predicts of texts, in their order, and its loss and scores (`task_scores`).
+
+    Args:
+        model: the model.
+        batches: of the texts, not shuffled.
+    """
+    outputs = model.predict_in_order(batches)
+    truth = np.asarray(batches.maker.labels)
+    loss = float(text_losses(model, truth, outputs).mean())
+    return outputs, {"loss": loss, **task_scores(model, truth, outputs)}
+
+
+class EpochScores(keras.callbacks.Callback):
+    """Counts the steps and the seconds of epochs, for callbacks that score each and keep the model of the best.
+
+    Args:
+        run: receives the model of the best epoch as its only checkpoint.
+
+    Attributes:
+        epochs: a record for each epoch.
+        best: the record of the best epoch, or None.
+        seconds: that each epoch took, without its scoring.
+    """
+
+    def __init__(self, run: RunFolder) -> None:
+        super().__init__()
+        self.run = run
+        self.epochs: list[dict[str, Any]] = []
+        self.best: dict[str, Any] | None = None
+        self.seconds: list[float] = []
+        self._step = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Start the clock of the throughput."""
+        self._begin = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Count the steps."""
+        self._step += 1
+
+
+class TaskValidation(EpochScores):
     """Predicts the validation texts after each epoch, adds their loss and scores to the logs, keeps the best model.
 
     It comes first among the callbacks: those after it, such as `MetricsLog` and Keras's `EarlyStopping`, find
@@ -35,29 +78,15 @@ class TaskValidation(keras.callbacks.Callback):
     """
 
     def __init__(self, run: RunFolder, batches: LabelledBatches) -> None:
-        super().__init__()
-        self.run, self.batches = run, batches
-        self.epochs: list[dict[str, Any]] = []
-        self.best: dict[str, Any] | None = None
+        super().__init__(run)
+        self.batches = batches
         self.outputs: np.ndarray | None = None
-        self.seconds: list[float] = []
-        self._step = 0
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Start the clock of the throughput."""
-        self._begin = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Count the steps."""
-        self._step += 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Predict, score, and keep the model if it is the best."""
         self.seconds.append(time.perf_counter() - self._begin)
-        outputs = self.model.predict_in_order(self.batches)
+        outputs, scores = predicted_scores(self.model, self.batches)
         truth = np.asarray(self.batches.maker.labels)
-        scores = {"loss": float(text_losses(self.model, truth, outputs).mean())}
-        scores |= task_scores(self.model, truth, outputs)
         if logs is not None:
             logs.update({f"val_{name}": value for name, value in scores.items()})
         record: dict[str, Any] = {"epoch": epoch + 1, "step": self._step}

@@ -7,11 +7,12 @@ import pytest
 from kpt.cli.evaluate_task import TASK_KINDS
 from kpt.cli.main import main
 from kpt.training.finetuning import KINDS
+from kpt.training.joint_tasks import KIND
 from tests.training.small_finetuning import small_files, small_run
 
 
 def test_every_kind_of_task_has_its_evaluation() -> None:
-    assert set(TASK_KINDS) == set(KINDS.values())
+    assert set(TASK_KINDS) == {*KINDS.values(), KIND}
 
 
 def test_a_run_of_another_kind_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kpt.cli import finetune
 from kpt.cli.main import main
 from tests.training.small_finetuning import small_columns, small_files, small_run
 
@@ -43,6 +44,66 @@ def test_tune_then_evaluate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     missing = [*source, *files]
     missing[missing.index(str(train))] = str(tmp_path / "missing.jsonl")
     assert "missing.jsonl does not exist" in refused(*missing)
+
+
+def test_adapters_are_merged_in_what_other_tools_read(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """`--lora-rank` trains few parameters; the folder for Hugging Face is that of an ordinary model."""
+    import keras
+    import numpy as np
+
+    from kpt.interop import write_hugging_face
+    from kpt.layers import add_lora
+    from kpt.models import Encoder, bert_config
+    from kpt.tasks import Classifier
+    from kpt.training import load
+    from tests.tasks.small_task import TEXTS, small_tokenizer
+
+    run = small_run(tmp_path / "bert")
+    train, validation = small_files(tmp_path)
+    files = ["--train", str(train), "--validation", str(validation), "--out", str(tmp_path / "tuned")]
+    options = ["--lora-rank", "2", "--lora-alpha", "4", "--layer-decay", "0.9", "--epochs", "1", "--json"]
+    assert main(["finetune", "classify", "--from", str(run.path), *files, *options]) == 0
+    results = json.loads(capfd.readouterr().out)
+    # (16 + 48) + (16 + 16) + (16 + 64) + (64 + 16) columns and rows of rank 2, and the head
+    assert results["trained_parameters"] == 2 * 256 + 34 and results["parameters"] > 4000
+    files[-1] = str(tmp_path / "other")
+    assert main(["finetune", "classify", "--from", str(run.path), *files, "--freeze", "2"]) == 2
+    assert "freeze is 2; the model has 1 blocks" in capfd.readouterr().err
+
+    tokenizer = small_tokenizer()
+    sizes = bert_config("tiny") | {"width": 16, "depth": 1, "heads": 2, "feed_forward_width": 32, "dropout": 0.0}
+    model = Classifier(Encoder(tokenizer.vocabulary.size, **sizes), ["a", "b"], tokenizer=tokenizer, pooling="pooled")
+    add_lora(model.backbone, 2)
+    for weight in model.backbone.trainable_weights:
+        weight.assign(keras.random.normal(weight.shape, stddev=0.3, seed=1))
+    expected = model.predict(TEXTS[:2])
+    written = load(write_hugging_face(model, tokenizer, tmp_path / "hf")).model
+    np.testing.assert_allclose(written.predict(TEXTS[:2]), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_tasks_of_glue_are_those_of_the_reader() -> None:
+    from kpt.data.glue import GLUE
+
+    assert {name: task.numbers for name, task in GLUE.items()} == finetune.GLUE
+
+
+def test_a_task_of_glue(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from tests.data.glue_folders import write_glue
+
+    run, folder = small_run(tmp_path / "bert"), write_glue(tmp_path, "MNLI", records=12)
+    out = tmp_path / "tuned"
+    words = ["--task", "MNLI", "--data", str(folder), "--from", str(run.path), "--out", str(out), "--epochs", "1"]
+    assert main(["finetune", "glue", *words, "--repeats", "2", "--json"]) == 0
+    results = json.loads(capfd.readouterr().out)
+    assert set(results["glue"]) == {"dev_matched", "dev_mismatched"} and len(results["repeats"]["runs"]) == 2
+    assert results["glue"]["dev_matched"]["accuracy"] == results["accuracy"]
+    assert json.loads((out / "results.json").read_text())["glue"] == results["glue"]
+    assert main(["evaluate", "--from", str(out), "--data", str(folder / "dev_mismatched.tsv"), "--json"]) == 0
+    scores = json.loads(capfd.readouterr().out)["dev_mismatched"]
+    assert scores["glue"] == results["glue"]["dev_mismatched"] and scores["texts"] == 12
+    (folder / "dev_mismatched.tsv").unlink()
+    assert main(["finetune", "glue", *words]) == 2
+    assert "is not empty" in capfd.readouterr().err
 
 
 def test_numbers_from_a_model_that_was_not_trained(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,17 @@ def refused(capfd: pytest.CaptureFixture[str], *words: str | Path) -> str:
     return err
 
 
+def test_a_model_that_goes_on_has_its_own_size(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from tests.training.small_finetuning import small_run
+
+    run = small_run(tmp_path / "bert")
+    store = small_store(tmp_path / "store")
+    words = ["--data", store.folder, "--from", run.path, "--steps", "1", "--length", "16", "--out", tmp_path / "more"]
+    assert "--size is that of the model to go on with" in refused(capfd, *words, "--size", "mini")
+    assert "was written with another tokenizer" in refused(capfd, *words)
+    assert not (tmp_path / "more").exists()
+
+
 def test_the_arguments_become_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -112,6 +112,19 @@ def test_words_are_added_to_those_of_a_tokenizer(tmp_path: Path) -> None:
     assert load_tokenizer(tmp_path / "more").vocabulary.tokens == (*old, "d")
 
 
+def test_words_of_a_domain_are_added_to_a_run_s_pieces(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    text = tmp_path / "new.txt"
+    text.write_text("low quokka lowest quokka\n" * 5, encoding="utf-8")
+    WordPieceTokenizer.train(["low lower lowest"] * 3, 21).save(tmp_path / "run" / "tokenizer")
+    call = ["tokenizer", "--extend", str(tmp_path / "run"), "--out", str(tmp_path / "more"), str(text)]
+    assert main([*call, "--new-tokens", "1"]) == 0
+    assert load_tokenizer(tmp_path / "more").vocabulary.tokens[21:] == ("lowest",)
+    assert main([*call, "--overwrite"]) == 2
+    assert "the corpus has 2 new words that occur 5 times or more, and 1,000 were wanted" in capfd.readouterr().err
+    assert main([*call, "--kind", "words", "--overwrite"]) == 2
+    assert "is not one of words; give one made with --kind words" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -121,7 +134,9 @@ def test_words_are_added_to_those_of_a_tokenizer(tmp_path: Path) -> None:
         (["--kind", "sentencepiece", "--minimum-frequency", "3"], "or characters or words, not sentencepiece"),
         (["--kind", "sentencepiece", "--character-coverage", "2"], "character_coverage is 2.0"),
         (["--end-token"], "--end-token is for --kind characters, not wordpiece"),
-        (["--extend", "x"], "--extend is for --kind words, not wordpiece"),
+        (["--kind", "bpe", "--extend", "x"], "--extend is for --kind words or wordpiece, not bpe"),
+        (["--new-tokens", "5"], "--new-tokens are added to those of a tokenizer; name it with --extend"),
+        (["--extend", "x", "--vocabulary-size", "9"], "--vocabulary-size is that of the tokenizer that --extend names"),
         (
             ["--kind", "words", "--extend", "x", "--keep-case"],
             "--keep-case is that of the tokenizer that --extend names",

@@ -33,6 +33,8 @@ ARGUMENTS = {
     "06_export": "",
     "07_query": "",
     "10_sentiment": "--count 80 --epochs 1",
+    "16_multi_task": "--packages jinja2 rich --count 60 --epochs 1",
+    "17_continual": "--packages jinja2 rich safetensors packaging --count 40 --epochs 1 --methods replay",
 }
 ORDER = tuple(ARGUMENTS)
 #: The examples of other symbols than words, each by itself.
@@ -169,6 +171,23 @@ def test_sentiment(flow: Flow) -> None:
     tuned = json.loads((flow.folder / "runs" / "sentiment" / "config.json").read_text(encoding="utf-8"))
     assert (tuned["kind"], tuned["data"]["texts"]) == ("classifier", 64)
     assert (flow.folder / "saved_models" / "sentiment" / "1" / "saved_model.pb").is_file()
+
+
+def test_multi_task(flow: Flow) -> None:
+    lines = flow.output("16_multi_task").splitlines()
+    assert lines[0] == "epoch 1 of 1 is the best; curves and errors: runs/two-tasks/report.html"
+    assert re.fullmatch(r"package: accuracy \S+% of 6 test texts", lines[1])
+    assert re.fullmatch(r"code: entity F1 \S+% on the validation texts", lines[2])
+    assert re.fullmatch(r"(jinja2|rich); names of code: \d+", lines[3])
+    assert (flow.folder / "saved_models" / "two-tasks" / "1" / "saved_model.pb").is_file()
+
+
+def test_continual(flow: Flow) -> None:
+    lines = flow.output("17_continual").splitlines()
+    assert re.fullmatch(r"replay: -?\S+ forgotten, \S+ known at the end", lines[0])
+    rows = [re.fullmatch(r"  after (\w+) +(\d\.\d\d) (\d\.\d\d)", line) for line in lines[1:3]]
+    assert [row and row[1] for row in rows] == ["jinja2_rich", "safetensors_packaging"]
+    assert lines[3] == "  heat map: runs/one-after-another-replay/report.html" and len(lines) == 4
 
 
 @pytest.mark.parametrize("name", SYMBOLS)

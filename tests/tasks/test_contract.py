@@ -4,13 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from kpt.tasks import Classifier, Regressor, Tagger
+from kpt.models import Encoder
+from kpt.tasks import Classifier, MultiTask, Regressor, Tagger
 from tests.batches import inputs_of, random_batch, tiny_decoder, tiny_encoder
 from tests.contract import CHECKS, Case, classes_of
 
 INPUTS = inputs_of(random_batch())
 INPUTS["padding_mask"][:2] = True  # each position is seen, so that a gradient reaches its vector
 LABELS = ["neg", "neutral", "pos"]
+
+
+def two_tasks(encoder: Encoder) -> MultiTask:
+    return MultiTask({"mood": Classifier(encoder, LABELS), "words": Tagger(encoder, ["O", "B-x", "I-x"])})
 
 
 CASES = {
@@ -28,6 +33,7 @@ CASES = {
         lambda **k: Tagger(tiny_encoder(pooler=False, **k), ["O", "B-x", "I-x"], dropout=0.3),
         INPUTS,
     ),
+    "MultiTask": Case(lambda **k: two_tasks(tiny_encoder(pooler=False, **k)), INPUTS),
 }
 
 

@@ -20,6 +20,9 @@ def test_the_rate_goes_with_the_width() -> None:
     assert peak_rate(FinetuneSettings(), 1024) == 2e-5
     assert peak_rate(FinetuneSettings(), 512) == 3e-4
     assert peak_rate(FinetuneSettings(learning_rate=1e-3), 512) == 1e-3
+    assert peak_rate(FinetuneSettings(lora_rank=8), 768) == 5e-4
+    assert peak_rate(FinetuneSettings(lora_rank=8), 512) == 2e-3
+    assert peak_rate(FinetuneSettings(freeze="backbone"), 768) == 1e-3
 
 
 def test_one_step_has_no_warm_up() -> None:
@@ -40,6 +43,15 @@ def test_one_step_has_no_warm_up() -> None:
         ({"class_weights": "yes"}, "class_weights is 'yes'"),
         ({"task": "regress", "multi_label": True}, "are for labels of texts; leave them out"),
         ({"task": "tag", "class_weights": "balanced"}, "are for labels of texts; leave them out"),
+        ({"layer_decay": 1.5}, "layer_decay is 1.5; give a number above 0 and at most 1"),
+        ({"freeze": -1}, "freeze is -1; give a number of blocks"),
+        ({"freeze": "all"}, "freeze is 'all'; give a number of blocks from 0 up, or backbone"),
+        ({"lora_rank": 0}, "lora_rank is 0; give 1 or more"),
+        ({"lora_rank": 2, "freeze": 1}, "leave freeze out"),
+        ({"lora_alpha": 2.0}, "give lora_rank too"),
+        ({"gradual_unfreezing": True, "epochs": 1}, "a block more in each epoch; give 2 or more"),
+        ({"glue": "SST2"}, "GLUE has no task 'SST2'"),
+        ({"glue": "STS-B"}, "task is 'classify'; GLUE's STS-B is one to regress"),
         ({"multi_label": True, "class_weights": "balanced"}, "leave them out with multi_label"),
     ],
 )
