@@ -15,7 +15,8 @@ from kpt.errors import InputError
 
 __all__ = ["add_parser", "run"]
 
-FORMATS = ("saved_model", "huggingface", "keras_hub")
+TOKEN_FORMATS = ("onnx", "openvino")
+FORMATS = ("saved_model", "huggingface", "keras_hub", "sentence-transformers", *TOKEN_FORMATS)
 
 
 def add_parser(verbs: Any) -> argparse.ArgumentParser:
@@ -25,8 +26,9 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         help="export a model for serving",
         description="Export a model as a SavedModel that takes raw text, or word vectors as one that takes words. It "
         "becomes the next version in the folder, complete or not at all, so that a server may watch the folder. Or "
-        "export it as a Hugging Face folder, which transformers loads with no code beside it, or as a preset of "
-        "KerasHub.",
+        "export it as a Hugging Face folder, which transformers loads with no code beside it, as a preset of "
+        "KerasHub, or an encoder as a folder of sentence-transformers, which makes a text one vector. An encoder or "
+        "a tuned model also becomes a file of token ids for ONNX Runtime or OpenVINO, with its tokenizer.",
         epilog="Example: kpt export --from run --to saved_models/bert",
     )
     add_source_argument(parser, required=False)
@@ -65,9 +67,14 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
             raise InputError("no model is given; name one with --from, or an export with --to and --check")
         return checked(arguments.to)
     begin = time.perf_counter()
-    export = saved_model if arguments.format == "saved_model" else folder_of_others
+    exports = {"saved_model": saved_model, **dict.fromkeys(TOKEN_FORMATS, token_model)}
+    export = exports.get(arguments.format, folder_of_others)
     path, step = export(arguments)
-    results = {arguments.format: str(path), "step": step, "seconds": round(time.perf_counter() - begin, 2)}
+    results = {
+        arguments.format.replace("-", "_"): str(path),
+        "step": step,
+        "seconds": round(time.perf_counter() - begin, 2),
+    }
     return results | (checked(path) if arguments.check else {})
 
 
@@ -88,7 +95,6 @@ def saved_model(arguments: argparse.Namespace) -> tuple[Path, int]:
     """Export a SavedModel; returns its folder, and the steps its model was trained."""
     load_backend("tensorflow")  # a SavedModel is TensorFlow's, whatever the weights were trained with
     from kpt.export import export_word_vectors, generates, saved_model
-    from kpt.tasks import MultiTask, TaskModel
     from kpt.training import RunFolder, open_source
 
     source = open_source(arguments.source)
@@ -100,28 +106,64 @@ def saved_model(arguments: argparse.Namespace) -> tuple[Path, int]:
         return export_word_vectors(run_vectors(source), arguments.to), source.step
     model = one_task(source.load(compile=False), arguments)
     length = arguments.length
-    if length is None and not (generates(model) or isinstance(model, TaskModel | MultiTask)):
-        length = source.config.get("training", {}).get("length")
+    if length is None and not generates(model):
+        length = trained_length(source, model)
     return saved_model(model, source.tokenizer, arguments.to, length=length, top_k=arguments.top_k), source.step
+
+
+def trained_length(source: Any, model: Any) -> int | None:
+    """Return the length that a run was pre-trained with; `None` for a tuned model, which knows its own."""
+    from kpt.tasks import MultiTask, TaskModel
+
+    return None if isinstance(model, TaskModel | MultiTask) else source.config.get("training", {}).get("length")
+
+
+def token_model(arguments: argparse.Namespace) -> tuple[Path, int]:
+    """Export a model of token ids; returns its folder, and the steps its model was trained."""
+    load_backend("tensorflow")
+    from kpt.export import export_token_model
+    from kpt.training import open_source
+
+    source = open_source(arguments.source)
+    refuse_vectors(source, arguments.format)
+    model = one_task(source.load(compile=False), arguments)
+    refuse_several(source, model)
+    length = trained_length(source, model) if arguments.length is None else arguments.length
+    path = export_token_model(model, source.tokenizer, arguments.to, arguments.format, length=length)
+    return path, source.step
+
+
+def refuse_vectors(source: Any, format: str) -> None:
+    """Refuse a run of word2vec, which has no model of texts."""
+    if source.config.get("kind") == "word2vec":
+        raise InputError(f"{source.path} has word vectors, for which --format {format} has no model")
 
 
 def folder_of_others(arguments: argparse.Namespace) -> tuple[Path, int]:
     """Export a folder that other libraries load; returns it, and the steps its model was trained."""
-    if arguments.length is not None:
+    if arguments.length is not None and arguments.format != "sentence-transformers":
         raise InputError("--length is for a SavedModel; what other libraries load has all of its positions")
     load_backend()
-    from kpt.interop import write_hugging_face, write_keras_hub
-    from kpt.tasks import MultiTask
-    from kpt.training import RunFolder, open_source
+    from kpt.interop import write_hugging_face, write_keras_hub, write_sentence_transformers
+    from kpt.training import open_source
 
     source = open_source(arguments.source)
-    if isinstance(source, RunFolder) and source.config.get("kind") == "word2vec":
-        raise InputError(f"{source.path} has word vectors, for which --format {arguments.format} has no model")
+    refuse_vectors(source, arguments.format)
+    model, tokenizer = one_task(source.load(compile=False), arguments), source.tokenizer
+    refuse_several(source, model)
+    if arguments.format == "sentence-transformers":
+        length = trained_length(source, model) if arguments.length is None else arguments.length
+        return write_sentence_transformers(model, tokenizer, arguments.to, length=length), source.step
     write = {"huggingface": write_hugging_face, "keras_hub": write_keras_hub}[arguments.format]
-    model = one_task(source.load(compile=False), arguments)
+    return write(model, tokenizer, arguments.to), source.step
+
+
+def refuse_several(source: Any, model: Any) -> None:
+    """Refuse a model of several tasks, where a folder has one."""
+    from kpt.tasks import MultiTask
+
     if isinstance(model, MultiTask):
-        raise InputError(f"{source.path} has several tasks, and the folder of others has one; name it with --task")
-    return write(model, source.tokenizer, arguments.to), source.step
+        raise InputError(f"{source.path} has several tasks, and such a folder has one; name it with --task")
 
 
 def one_task(model: Any, arguments: argparse.Namespace) -> Any:

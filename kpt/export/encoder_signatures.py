@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-from kpt.errors import InputError
 from kpt.export.sequences import pair_sequences, single_sequences
 from kpt.objectives import MaskedLM, NextSentence, Objective, Pretrainer
 from kpt.text import Tokenizer, Vocabulary, WordPieceTokenizer
@@ -39,7 +39,9 @@ class ServedEncoder(tf.Module):
         for head in heads:
             if isinstance(head, MaskedLM) and "fill_mask" not in self.functions:
                 if not isinstance(tokenizer, WordPieceTokenizer):
-                    raise InputError("fill_mask needs a tokenizer that keeps a literal [MASK], as WordPiece does")
+                    missing = "needs a tokenizer that keeps a literal [MASK], as WordPiece does"
+                    warnings.warn(f"the signature fill_mask is left out: it {missing}", stacklevel=3)
+                    continue
                 self.with_masks = tokenizer.in_graph(literal_mask=True)
                 self.functions["fill_mask"] = fill_mask(
                     backbone, head, self.with_masks, tokenizer.vocabulary, length, top_k
@@ -63,7 +65,7 @@ def embed(backbone: Any, encode: Callable[[Any], Any], vocabulary: Vocabulary, l
         outputs = _run(backbone, batch)
         weights = tf.cast(batch["padding_mask"], tf.float32)[:, :, None]
         total = tf.reduce_sum(tf.cast(outputs["sequence"], tf.float32) * weights, axis=1)
-        results = {"mean": total / tf.reduce_sum(weights, axis=1)}
+        results = {"mean": total / tf.maximum(tf.reduce_sum(weights, axis=1), 1.0)}
         if "pooled" in outputs:
             results["pooled"] = tf.cast(outputs["pooled"], tf.float32)
         return results

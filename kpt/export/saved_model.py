@@ -45,11 +45,11 @@ def saved_model(
 
     - `serving_default`: `texts` string [n] to `pooled` float32 [n, width] (if the model has a pooler) and `mean`
       float32 [n, width], the mean of the vectors of all tokens, [CLS] and [SEP] included.
-    - `fill_mask`, if the model has `MaskedLM`: `texts` string [n], in which `[MASK]` stands for what is to be guessed,
-      to `tokens` string, `probabilities` float32 and `token_ids` int32, [n, m, k] each, for m masks the k most probable
-      pieces of the vocabulary, most probable first (`##s` continues a word); and `mask_count` int32 [n]. m is the
-      largest count of the batch, and at least 1; where a text has fewer masks, or none, stand "", 0 and the id of
-      [PAD].
+    - `fill_mask`, if the model has `MaskedLM` and the tokenizer, WordPiece, keeps a literal `[MASK]`: `texts` string
+      [n], in which `[MASK]` stands for what is to be guessed, to `tokens` string, `probabilities` float32 and
+      `token_ids` int32, [n, m, k] each, for m masks the k most probable pieces of the vocabulary, most probable first
+      (`##s` continues a word); and `mask_count` int32 [n]. m is the largest count of the batch, and at least 1; where a
+      text has fewer masks, or none, stand "", 0 and the id of [PAD].
     - `next_sentence`, if the model has `NextSentence`: `first` string [n] and `second` string [n] to `probability`
       float32 [n], that the second follows the first.
 
@@ -127,7 +127,8 @@ def saved_model(
         from kpt.export.tensorflow_process import export_in_process
 
         check_writable_folder(folder)
-        return export_in_process(pretrainer, tokenizer, target, length, top_k)
+        arguments = {"folder": os.fspath(folder), "version": int(target.name), "length": length, "top_k": top_k}
+        return export_in_process(pretrainer, tokenizer, target, "saved_model", arguments)
 
     import tensorflow as tf
 
@@ -153,7 +154,9 @@ def saved_model(
         from kpt.export.encoder_signatures import ServedEncoder
 
         served = ServedEncoder(pretrainer, tokenizer, length, top_k)
-        notes = {"top_k": top_k, "mask": tokenizer.vocabulary.tokens[tokenizer.vocabulary.mask_id]}
+        notes = {"top_k": top_k}
+        if "fill_mask" in served.functions:
+            notes["mask"] = tokenizer.vocabulary.tokens[tokenizer.vocabulary.mask_id]
     with atomic_folder(target) as temporary:
         tf.saved_model.save(served, os.fspath(temporary), signatures=served.functions)
         if isinstance(pretrainer, TaskModel | MultiTask):
@@ -164,7 +167,7 @@ def saved_model(
             "vocabulary_size": vocabulary_size,
             "width": backbone.width,
             "length": length,
-            "compute_dtype": backbone.compute_dtype,
+            "compute_dtype": compute_dtype(backbone),
             **notes,
             "tokenizer": {"fingerprint": tokenizer.fingerprint, **tokenizer.options},
         }
@@ -183,6 +186,11 @@ def generates(model: Any) -> bool:
     from kpt.objectives import CausalLM
 
     return any(isinstance(objective, CausalLM) for objective in getattr(model, "objectives", ()))
+
+
+def compute_dtype(backbone: Any) -> str:
+    """Return what the layers of a backbone compute in; a functional Keras model has a policy of its own beside it."""
+    return str(getattr(backbone, "encoder_policy", backbone.dtype_policy).compute_dtype)
 
 
 def check_length(backbone: object, length: int | None, shortest: int) -> int:

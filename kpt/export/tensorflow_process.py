@@ -21,6 +21,7 @@ import kpt.models  # its classes, and those of the tasks, are then known to Kera
 import kpt.tasks
 from kpt.errors import InputError
 from kpt.export.saved_model import saved_model
+from kpt.export.token_models import export_token_model
 from kpt.files import write_json
 from kpt.objectives import Pretrainer
 from kpt.tasks import MultiTask, TaskModel
@@ -29,17 +30,25 @@ from kpt.text import Tokenizer, load_tokenizer
 __all__ = ["export_in_process", "read_model", "write_model"]
 
 
+#: What such a process can be asked for, by name.
+EXPORTS: dict[str, Any] = {"saved_model": saved_model, "export_token_model": export_token_model}
+
+
 def export_in_process(
-    pretrainer: Pretrainer | TaskModel | MultiTask, tokenizer: Tokenizer, target: Path, length: int, top_k: int
+    pretrainer: Pretrainer | TaskModel | MultiTask,
+    tokenizer: Tokenizer,
+    target: Path,
+    export: str,
+    arguments: dict[str, Any],
 ) -> Path:
-    """Export a model as `saved_model` does, in a process of its own.
+    """Export a model in a process of its own.
 
     Args:
         pretrainer: the model, on any backend.
         tokenizer: its tokenizer.
-        target: the version's folder.
-        length: tokens of a sequence at most.
-        top_k: guesses for each mask.
+        target: the folder that is written.
+        export: the function, of `EXPORTS`.
+        arguments: what it is given beside the model and the tokenizer, `folder` if that is not the target.
 
     Returns:
         `target`.
@@ -52,8 +61,8 @@ def export_in_process(
         job = Path(name)
         write_model(pretrainer, job)
         tokenizer.save(job / "tokenizer")
-        arguments = {"folder": str(target.parent.absolute()), "version": int(target.name)}
-        write_json(job / "job.json", {**arguments, "length": length, "top_k": top_k})
+        folder = {"folder": os.path.abspath(arguments.get("folder", target))}
+        write_json(job / "job.json", {"export": export, "arguments": {**arguments, **folder}})
         # What this process imports that one finds too, and nothing of the current folder by chance (-P).
         places = [str(Path(kpt.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
         environment = {
@@ -106,8 +115,8 @@ def read_model(folder: Path) -> Pretrainer | TaskModel | MultiTask:
 def main(job: Path) -> None:
     """Do the job that a folder describes."""
     try:
-        arguments = json.loads((job / "job.json").read_text(encoding="utf-8"))
-        saved_model(read_model(job), load_tokenizer(job / "tokenizer"), **arguments)
+        asked = json.loads((job / "job.json").read_text(encoding="utf-8"))
+        EXPORTS[asked["export"]](read_model(job), load_tokenizer(job / "tokenizer"), **asked["arguments"])
     except InputError as error:
         (job / "refused").write_text(str(error), encoding="utf-8")
         sys.exit(2)

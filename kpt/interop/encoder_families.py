@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from kpt.interop.family import REQUIRED, Family, Task, of_blocks, of_objectives
+import numpy as np
 
-__all__ = ["ALBERT", "BERT", "DISTILBERT", "ELECTRA", "ROBERTA"]
+from kpt.interop.family import REQUIRED, Family, Task, of_blocks, of_objectives
+from kpt.layers import rotary_frequencies
+
+__all__ = ["ALBERT", "BERT", "DISTILBERT", "ELECTRA", "ESM", "ROBERTA"]
 
 _BERT_SETTINGS: dict[str, tuple[str, Any]] = {
     "vocabulary_size": ("vocab_size", REQUIRED),
@@ -248,4 +252,55 @@ ELECTRA = Family(
     ),
     projects_always=False,
     left_out=("embeddings.position_ids", "generator_lm_head.weight"),
+)
+
+
+def _unread_of_esm(arguments: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The head for contacts of amino acids, and the angles of a step."""
+    depth, heads, width = (arguments[name] for name in ("depth", "heads", "width"))
+    return {
+        "contact_head.regression.weight": np.zeros((1, depth * heads), np.float32),
+        "contact_head.regression.bias": np.zeros(1, np.float32),
+        "rotary_embeddings.inv_freq": rotary_frequencies(width // heads, 10_000.0).astype(np.float32),
+    }
+
+
+# The one that has rotary positions and the normalization before each part, as `kpt.models.encoder_config` has. Its head
+# takes GELU as the blocks do.
+ESM = Family(
+    model_type="esm",
+    title="ESM",
+    backbone="encoder",
+    settings={name: place for name, place in _BERT_SETTINGS.items() if name not in ("segments", "activation")},
+    fixed={**_BERT_FIXED, "positions": "rotary", "norm_first": True, "segments": 0, "activation": "gelu"},
+    demands={
+        **{name: value for name, value in _BERT_DEMANDS.items() if name != "position_embedding_type"},
+        **{"position_embedding_type": "rotary", "emb_layer_norm_before": False, "token_dropout": False},
+        **{"is_folding_model": False, "rope_theta": 10_000.0},
+    },
+    prefix="esm.",
+    tensors={
+        "token_embedding": ("embeddings.word_embeddings",),
+        **of_blocks(
+            "encoder.layer",
+            {
+                **{part: names for part, names in _BERT_BLOCK.items() if not part.endswith("_norm")},
+                "attention_norm": ("attention.LayerNorm",),
+                "feed_forward_norm": ("LayerNorm",),
+            },
+        ),
+        "final_norm": ("encoder.emb_layer_norm_after",),
+        "pooler/dense": ("pooler.dense",),
+    },
+    heads={"masked_lm": {"transform": ("lm_head.dense",), "norm": ("lm_head.layer_norm",), "": ("lm_head",)}},
+    architectures=of_objectives(backbone="EsmModel", masked_lm="EsmForMaskedLM"),
+    tasks={
+        "sequence_classification": Task("EsmForSequenceClassification", _DENSE_CLASSIFIER, pooler="tanh"),
+        "token_classification": Task("EsmForTokenClassification", {"head": ("classifier",)}),
+    },
+    unread=_unread_of_esm,
+    left_out=(
+        *("embeddings.position_ids", "rotary_embeddings.inv_freq", "lm_head.decoder.weight"),
+        *("contact_head.regression.weight", "contact_head.regression.bias"),
+    ),
 )

@@ -5,9 +5,11 @@ A family is a table, read in both directions by `kpt.interop.settings` and `kpt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 __all__ = ["REQUIRED", "Family", "Task", "of_blocks", "of_objectives"]
 
@@ -56,6 +58,7 @@ class Family:
         projects_always: Whether embeddings go through a projection even where their width is that of the blocks.
         position_offset: Rows of the table of positions before that of the first token.
         tokenizer_class: The tokenizer's class in `transformers`, where its own name is not what the family needs.
+        unread: Gives for a backbone's arguments the tensors of the class that are no weights of ours, without prefix.
         left_out: Tensors that say nothing that the others do not: ends of their names.
     """
 
@@ -75,6 +78,7 @@ class Family:
     projects_always: bool = True
     position_offset: int = 0
     tokenizer_class: str | None = None
+    unread: Callable[[Mapping[str, Any]], Mapping[str, np.ndarray]] = lambda _: {}
     left_out: tuple[str, ...] = ()
 
 

@@ -129,8 +129,9 @@ def write_hugging_face(
     """Write a model as a folder that `transformers.AutoModel...` and `AutoTokenizer` load with no code beside it.
 
     An encoder becomes BERT, RoBERTa (if its tokenizer is byte-level BPE), DistilBERT (if it has neither segments nor a
-    pooler), ALBERT (if it has one block for all) or ELECTRA (if its embeddings are narrower), a decoder GPT-2, Llama,
-    Qwen2 or Arcee (Llama without gates). What is computed is the same; where no architecture computes it, nothing is
+    pooler), ALBERT (if it has one block for all), ELECTRA (if its embeddings are narrower) or ESM (if its positions are
+    rotary and its norms stand first, as in `kpt.models.encoder_config`), a decoder GPT-2, Llama, Qwen2 or Arcee (Llama
+    without gates). What is computed is the same; where no architecture computes it, nothing is
     written. Weights are float32.
 
     A classifier or a regressor becomes the class for sequence classification of the family that has its head: a head
@@ -178,7 +179,9 @@ def write_hugging_face(
     with atomic_folder(folder, overwrite=overwrite) as temporary:
         tokenizer.save(temporary)
         named = temporary / "tokenizer_config.json"
-        kind = {"tokenizer_class": family.tokenizer_class} if family.tokenizer_class else {}
+        kind: dict[str, Any] = {"tokenizer_class": family.tokenizer_class} if family.tokenizer_class else {}
+        if encoder and "segments" not in family.settings:  # which some tokenizers would send all the same
+            kind["model_input_names"] = ["input_ids", "attention_mask"]
         write_json(named, {**read_json(named), **kind, "model_max_length": backbone.maximum_length})
         save_file(tensors, temporary / WEIGHTS_FILE, metadata={"format": "pt"})
         config |= {"architectures": [architecture], **ends, "pad_token_id": roles.get("pad")}

@@ -97,7 +97,7 @@ def config_of(family: Family, arguments: Mapping[str, Any]) -> dict[str, Any]:
     if "embedding_width" in family.settings and arguments["embedding_width"] is None:
         config[family.settings["embedding_width"][0]] = arguments["width"]
     config[family.settings["maximum_length"][0]] += family.position_offset
-    if "rope_theta" in config:  # the first is what older readers know, the second what newer ones write
+    if "rotary_scaling" in family.settings:  # the first is what older readers know, the second what newer ones write
         scaling = {"rope_type": "llama3", **config["rope_scaling"]} if config["rope_scaling"] else None
         config["rope_scaling"] = scaling
         config["rope_parameters"] = {"rope_theta": config["rope_theta"], **(scaling or {"rope_type": "default"})}
@@ -162,9 +162,9 @@ def differences(family: Family, arguments: Mapping[str, Any]) -> list[str]:
         family: Of others.
         arguments: Of the backbone.
     """
-    # Scaled token embeddings may be written scaled where the output can have a matrix of its own.
+    # Scaled token embeddings may be written scaled where the output can have a matrix of its own, or has a norm before.
     free = TRAINING_ONLY | (set() if arguments.get("pooler", True) else {"pooler_activation"})
-    free |= {"scale_embedding"} if "tied" in family.settings else set()
+    free |= {"scale_embedding"} if "tied" in family.settings or family.backbone == "encoder" else set()
     found = [
         f"{name} is {arguments[name]!r} and not {value!r}"
         for name, value in family.fixed.items()

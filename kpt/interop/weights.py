@@ -174,8 +174,9 @@ def unused_tensors(family: Family, tensors: Mapping[str, Any], used: set[str]) -
 def tensors_of(model: Any, family: Family, task: Task | None = None) -> dict[str, np.ndarray]:
     """Return the tensors of a checkpoint of a model, as float32.
 
-    A model that multiplies its token embeddings by the root of its width gets them multiplied, and an output of its own
-    beside them, as no family does so. Adapters (`kpt.layers.add_lora`) are merged, in the model too.
+    A model that multiplies its token embeddings by the root of their width gets them multiplied, as no family does so.
+    A decoder gets an output of its own beside them; in an encoder the norm before the output is divided by as much.
+    Adapters (`kpt.layers.add_lora`) are merged, in the model too.
 
     Args:
         model: A backbone, or a `Pretrainer` or a task model of one.
@@ -189,6 +190,10 @@ def tensors_of(model: Any, family: Family, task: Task | None = None) -> dict[str
     backbone = getattr(model, "backbone", model)
     arguments = backbone.arguments
     tensors = {} if task is None else head_tensors(model, task)
+    inner = arguments.get("embedding_width") or arguments["width"]
+    scale = np.float32(inner**0.5) if arguments["scale_embedding"] else np.float32(1)
+    tensors |= {family.prefix + name: value for name, value in family.unread(arguments).items()}
+    before_output = family.heads.get("masked_lm", {}).get("norm", ())
     for weight, names in named_weights(backbone if task else model, family, task):
         if names.path.startswith("pooler/") and task is not None and getattr(model, "pooling", None) != "pooled":
             continue  # the head does not stand on it
@@ -196,10 +201,12 @@ def tensors_of(model: Any, family: Family, task: Task | None = None) -> dict[str
         if names.path == "positions/embeddings" and family.position_offset:
             tensors[family.prefix + SEGMENT] = np.zeros((1, value.shape[1]), np.float32)
             value = np.concatenate([np.zeros((family.position_offset, value.shape[1]), np.float32), value])
-        if names.path == "token_embedding/embeddings" and arguments["scale_embedding"]:
-            if arguments.get("tied", True):
+        if names.path == "token_embedding/embeddings" and scale != 1:
+            if family.backbone == "decoder" and arguments["tied"]:
                 tensors["lm_head.weight"] = value
-            value = value * np.float32(arguments["width"] ** 0.5)
+            value = value * scale
+        if names.tensors[0].rpartition(".")[0] in before_output:
+            value = value / scale
         parts = np.split(value, _ends(names, value.shape[-1], arguments), axis=-1)
         for name, part in zip(names.tensors, parts, strict=True):
             tensors[name] = np.ascontiguousarray(part.T if names.turned else part)

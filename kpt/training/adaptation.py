@@ -10,15 +10,14 @@ from typing import Any, NamedTuple, TypeVar
 import keras
 import numpy as np
 
-from kpt.data import TokenStore
 from kpt.errors import InputError
 from kpt.models import Decoder, Encoder
 from kpt.objectives import Pretrainer
-from kpt.text import Tokenizer, load_tokenizer
+from kpt.text import Tokenizer
 from kpt.training.settings import PretrainSettings
 from kpt.training.sources import load
 
-__all__ = ["Beginning", "adapted", "check_store", "grown", "open_beginning", "take_weights"]
+__all__ = ["Beginning", "adapted", "check_tokenizer", "grown", "open_beginning", "take_weights"]
 
 Settings = TypeVar("Settings", bound=PretrainSettings)
 
@@ -87,25 +86,26 @@ def adapted(settings: Settings, beginning: Beginning) -> Settings:
     return replace(settings, learning_rate=rate)
 
 
-def check_store(store: TokenStore, beginning: Beginning) -> str:
-    """Make sure that a model can go on with a store: one of its own tokenizer, or of one that extends it.
+def check_tokenizer(tokenizer: Tokenizer, data: str, beginning: Beginning) -> None:
+    """Make sure that a model can go on with data: those of its own tokenizer, or of one that extends it.
 
-    Returns:
-        The model's name.
+    Args:
+        tokenizer: of the data.
+        data: their name.
+        beginning: the model.
 
     Raises:
-        InputError: the store is one of another tokenizer.
+        InputError: they are of another tokenizer.
     """
-    tokenizer, old = load_tokenizer(store.tokenizer_folder), beginning.tokenizer
+    old = beginning.tokenizer
     same = type(tokenizer) is type(old) and tokenizer.options == old.options
     words, before = tokenizer.vocabulary, old.vocabulary
-    if same and words.tokens[: before.size] == before.tokens and words.roles == before.roles:
-        return beginning.source
-    raise InputError(
-        f"the token store {store.folder} was written with another tokenizer ({store.tokenizer_fingerprint[:12]}) than "
-        f"that of {beginning.source} ({old.fingerprint[:12]}); prepare the text with its tokenizer, or with what "
-        "`kpt tokenizer --extend` makes of it"
-    )
+    if not (same and words.tokens[: before.size] == before.tokens and words.roles == before.roles):
+        raise InputError(
+            f"{data} was written with another tokenizer ({tokenizer.fingerprint[:12]}) than that of "
+            f"{beginning.source} ({old.fingerprint[:12]}); prepare the text with its tokenizer, or with what "
+            "`kpt tokenizer --extend` makes of it"
+        )
 
 
 def take_weights(model: Pretrainer, beginning: Beginning, tokenizer: Tokenizer) -> int:
@@ -116,7 +116,7 @@ def take_weights(model: Pretrainer, beginning: Beginning, tokenizer: Tokenizer) 
     Args:
         model: of the same architecture, with a vocabulary as large or larger.
         beginning: the model that was trained.
-        tokenizer: of the new one, see `check_store`.
+        tokenizer: of the new one, see `check_tokenizer`.
 
     Returns:
         How many vocabulary entries are new.

@@ -13,14 +13,14 @@ from typing import Any, ClassVar
 
 import keras
 
-from kpt.data import Batches, TokenStore
+from kpt.data import Batches
 from kpt.distribution import compiles_steps, device_count, find_device
 from kpt.errors import InputError
 from kpt.files import write_json
 from kpt.models import training_flops
 from kpt.objectives import Pretrainer
 from kpt.text import Vocabulary
-from kpt.training.adaptation import Beginning, check_store, take_weights
+from kpt.training.adaptation import Beginning, check_tokenizer, take_weights
 from kpt.training.checkpoints import Checkpoints
 from kpt.training.finite_loss import FiniteLoss
 from kpt.training.kept_run import kept_run
@@ -145,9 +145,8 @@ def pretrain(
     train_examples, held_out_examples = (task.examples(part) for part in (opened.train, opened.held_out))
     config = config_of(task, opened)
     if beginning is not None:
-        if not isinstance(opened.train, TokenStore):
-            raise InputError("a model goes on with a token store, not with masked records; prepare the text as a store")
-        config["from"] = check_store(opened.train, beginning)
+        check_tokenizer(opened.tokenizer, opened.description["store"], beginning)
+        config["from"] = beginning.source
     run = begun_run(Path(out), config) if resume else None
 
     random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend

@@ -66,6 +66,11 @@ def replay(
     with devices.scope():
         random.seed(settings.seed)  # as in the run: Keras draws the seeds of its initializers and dropouts from it
         before = [other for other in run.steps if other < step]
+        if not before and "from" in run.config:
+            raise InputError(
+                f"the run {run.path} began with the weights of {run.config['from']}, and has no checkpoint before step "
+                f"{step}; replay one after step {min(run.steps, default=settings.steps)}"
+            )
         model, start = run.load_newest(before=step) if before else (build_model(task, opened.tokenizer.vocabulary), 0)
 
         def batches(first: int, count: int) -> Batches:

@@ -110,6 +110,40 @@ def test_a_run_becomes_a_hugging_face_folder_and_that_a_saved_model(
     assert notes["signatures"] == ["serving_default"]
 
 
+def test_a_run_becomes_a_folder_of_sentence_transformers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    run = kpt.training.RunFolder.create(tmp_path / "run", wordpiece(), {"kind": "bert", "training": {"length": 7}})
+    run.save(Pretrainer(tiny_encoder(vocabulary_size=270), [MaskedLM()]), step=3)
+    words = ["export", "--from", str(run.path), "--format", "sentence-transformers", "--json", "--to"]
+    for more, length in ([], 7), (["--length", "6"], 6):
+        folder = tmp_path / str(length)
+        assert main([*words, str(folder), *more]) == 0
+        results = json.loads(capfd.readouterr().out)
+        assert results == {"sentence_transformers": str(folder), "step": 3, "seconds": results["seconds"]}
+        assert json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"] == length
+
+
+def test_a_run_becomes_a_file_of_token_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    calls = []
+
+    def export(model: Any, tokenizer: Any, folder: Path, format: str, *, length: int | None) -> Path:
+        calls.append((model.name, tokenizer, folder.name, format, length))
+        return folder
+
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    monkeypatch.setattr(kpt.training, "open_source", lambda source: Run(Path(source)))
+    monkeypatch.setattr(kpt.export, "export_token_model", export)
+    for format, more in (("onnx", []), ("openvino", ["--length", "9"])):
+        assert main(["export", "--from", "run", "--format", format, "--to", str(tmp_path / "out"), *more]) == 0
+    model = "the model of run", "its tokenizer", "out"
+    assert calls == [(*model, "onnx", 24), (*model, "openvino", 9)]
+    assert "onnx" in capfd.readouterr().out
+
+
 def test_word_vectors_have_no_hugging_face_form(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     tokenizer = WordTokenizer.train(["cat dog car"], minimum_frequency=1)
     run = kpt.training.RunFolder.create(tmp_path / "run", tokenizer, {"kind": "word2vec"})

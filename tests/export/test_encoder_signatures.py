@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import kpt
 from kpt.export.encoder_signatures import ServedEncoder
 from kpt.objectives import MaskedLM, NextSentence
+from tests.batches import tiny_encoder
 from tests.export.reference import HOSTILE, assert_served, tiny_pretrainer, tiny_tokenizer
 
 LENGTH = 24
@@ -98,6 +100,17 @@ def test_only_what_the_model_has_is_served(tokenizer: Any) -> None:
     assert list(served.functions) == ["serving_default", "next_sentence"]
     bare = ServedEncoder(tiny_pretrainer([MaskedLM()], pooler=False, segments=0), tokenizer, LENGTH, top_k=5)
     assert list(bare.functions["serving_default"].structured_outputs) == ["mean"]
+
+
+def test_masks_are_left_out_where_the_tokenizer_has_no_text_for_them() -> None:
+    tokenizer = kpt.CharacterTokenizer.train(["the cat"], end_token=False)
+    model = kpt.Pretrainer(tiny_encoder(vocabulary_size=tokenizer.vocabulary.size), [MaskedLM()])
+    with pytest.warns(UserWarning, match=r"the signature fill_mask is left out: it needs a tokenizer that keeps"):
+        served = ServedEncoder(model, tokenizer, 9, top_k=5)
+    assert list(served.functions) == ["serving_default"]
+    found = call(served, ["", "cat"])["serving_default"]["mean"]
+    np.testing.assert_array_equal(found[0], np.zeros(8))  # without any mark an empty text has no token at all
+    assert np.isfinite(found).all()
 
 
 def test_a_modern_encoder_in_lower_precision_gives_float32(tokenizer: Any) -> None:

@@ -117,6 +117,13 @@ def test_a_note_beside_the_model_says_what_it_is(exported: Path, tokenizer: Any)
 
 
 @pytest.mark.usefixtures("instead_of_tracing")
+def test_the_note_has_the_precision_of_the_layers(tokenizer: Any, tmp_path: Path) -> None:
+    encoder = kpt.Encoder(vocabulary_size=60, width=8, depth=1, heads=1, dtype="mixed_bfloat16")
+    path = kpt.export.saved_model(encoder, tokenizer, tmp_path)
+    assert json.loads((path / "assets.extra" / "kpt.json").read_text())["compute_dtype"] == "bfloat16"
+
+
+@pytest.mark.usefixtures("instead_of_tracing")
 def test_each_export_is_the_next_version(pretrainer: Any, tokenizer: Any, tmp_path: Path) -> None:
     (tmp_path / "1").mkdir()
     (tmp_path / "3").mkdir()

@@ -15,6 +15,7 @@ import tensorflow_text  # noqa: F401 - registers the operations of the tokenizer
 
 import kpt
 from kpt.export.tensorflow_process import export_in_process, read_model, write_model
+from tests.export.causal_reference import PROMPTS, ask
 from tests.export.reference import as_text, tiny_pretrainer, tiny_tokenizer
 
 ROOT = Path(__file__).parent.parent.parent
@@ -23,8 +24,13 @@ TEXTS = ["the cat [MASK] on [MASK]", "low lower"]
 EXPORT = """
 import json, sys
 import kpt
+from tests.export.causal_reference import *
 from tests.export.reference import *
 
+pieces = byte_pairs()
+gpt = causal_pretrainer(pieces.vocabulary.size, depth=1, positions="rotary", key_value_heads=1)
+written = kpt.generate(gpt, pieces, PROMPTS, max_new_tokens=8)
+decoder = kpt.export.saved_model(gpt, pieces, sys.argv[1] + "-gpt")
 tokenizer, pretrainer = tiny_tokenizer(), tiny_pretrainer()
 pretrainer.compile(optimizer="adam")
 path = kpt.export.saved_model(pretrainer, tokenizer, sys.argv[1], top_k=2)
@@ -37,6 +43,8 @@ own = predictions(pretrainer, tokenizer, texts, texts[::-1], 24)
 print(json.dumps({
     "backend": keras.backend.backend(),
     "path": str(path),
+    "decoder": str(decoder),
+    "written": written,
     "refusal": refusal,
     "pooled": own.pooled.tolist(),
     "mean": own.mean.tolist(),
@@ -72,6 +80,10 @@ def test_a_model_on_another_backend_is_exported_by_a_process_on_tensorflow(backe
     assert as_text(filled["tokens"].numpy()[1]) == [["", ""], ["", ""]]
     pair = signatures["next_sentence"](first=texts, second=texts[::-1])
     np.testing.assert_allclose(pair["probability"], expected["probability"], atol=1e-5)
+
+    generate = tf.saved_model.load(expected["decoder"]).signatures["serving_default"]
+    assert len(set(expected["written"])) > 3
+    assert ask(generate, PROMPTS) == expected["written"]
 
 
 def test_a_model_is_handed_over_whole_and_without_its_optimizer(tmp_path: Path) -> None:
@@ -111,7 +123,7 @@ def test_what_went_wrong_there_is_said_here(tmp_path: Path, monkeypatch: pytest.
             return subprocess.CompletedProcess(command, returncode, "", stderr)
 
         monkeypatch.setattr("kpt.export.tensorflow_process.subprocess.run", replacement)
-        export_in_process(tiny_pretrainer(), tiny_tokenizer(), tmp_path / "1", 24, 5)
+        export_in_process(tiny_pretrainer(), tiny_tokenizer(), tmp_path / "1", "saved_model", {"length": 24})
 
     with pytest.raises(kpt.InputError, match="choose another folder"):
         run(2, "", "choose another folder")

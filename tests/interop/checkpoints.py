@@ -48,6 +48,10 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "albert": ("AlbertForPreTraining", {**_BERT, "embedding_size": 12, "hidden_act": "relu"}),
     "electra generator": ("ElectraForMaskedLM", {**_BERT, "embedding_size": 12, "type_vocab_size": 3}),
     "electra discriminator": ("ElectraModel", {**_BERT, "embedding_size": WIDTH}),
+    "esm": (
+        "EsmForMaskedLM",
+        {**_BERT, "position_embedding_type": "rotary", "emb_layer_norm_before": False, "pad_token_id": 0},
+    ),
     "gpt2": (
         "GPT2LMHeadModel",
         {"vocab_size": VOCABULARY, "n_embd": WIDTH, "n_layer": 3, "n_head": 4, "n_positions": LENGTH, "n_inner": 40},
@@ -76,6 +80,7 @@ TASK_FAMILIES: dict[str, dict[str, Any]] = {
     "DistilBert": {**KINDS["distilbert"][1], "n_layers": 1},
     "Albert": {**KINDS["albert"][1], "num_hidden_layers": 2},
     "Electra": {**KINDS["electra generator"][1], "num_hidden_layers": 1},
+    "Esm": {**KINDS["esm"][1], "num_hidden_layers": 1},
     "GPT2": {**KINDS["gpt2"][1], "n_layer": 1},
     "Llama": {**_LLAMA, "num_hidden_layers": 1},
 }
@@ -83,7 +88,8 @@ TASKS = {
     f"{family}For{task}": (f"{family}For{task}", {**settings, "id2label": _LABELS, "pad_token_id": 1})
     for family, settings in TASK_FAMILIES.items()
     for task in ("SequenceClassification", "TokenClassification", "QuestionAnswering")
-    if (family, task) != ("Llama", "QuestionAnswering")  # its tensors have another prefix there
+    # Llama's tensors have another prefix there, ESM has no such class.
+    if task != "QuestionAnswering" or family not in ("Llama", "Esm")
 }
 for _name in [name for name in TASKS if name.endswith("QuestionAnswering")]:
     TASKS[_name][1]["id2label"] = {0: "LABEL_0", 1: "LABEL_1"}

@@ -93,7 +93,10 @@ def test_out_again_to_the_bit(folders: Path, kind: str, tmp_path: Path) -> None:
             segment = expected["roberta.embeddings.token_type_embeddings.weight"]
             assert (value[2:] == expected[name][2:] + segment).all()
         elif not (kind == "roberta" and "token_type" in name):
-            assert (value == expected[name]).all(), name
+            if name.endswith("inv_freq"):  # angles, no weights, which numpy and torch round in their own ways
+                assert value.tolist() == pytest.approx(expected[name].tolist(), rel=1e-6)
+            elif "contact_head" not in name:  # which kpt has not
+                assert (value == expected[name]).all(), name
 
 
 def test_our_bert_is_theirs(tmp_path: Path) -> None:
@@ -113,6 +116,34 @@ def test_our_bert_is_theirs(tmp_path: Path) -> None:
     for number, text in enumerate(texts):
         assert theirs(text, add_special_tokens=False)["input_ids"] == mine.encode(texts).row(number).tolist()
     assert theirs("the", "cat")["input_ids"] == [2, *mine.encode(["the"]).values, 3, *mine.encode(["cat"]).values, 3]
+
+
+def test_our_modern_encoder_is_theirs(tmp_path: Path) -> None:
+    from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
+
+    # The root of the width, by which token embeddings are multiplied, is no power of 2.
+    sizes = {"width": 24, "heads": 2, "maximum_length": 24}
+    model = Pretrainer(Encoder(270, **{**encoder_config("tiny"), **sizes}), [MaskedLM()])
+    randomize(model, scale=0.2)
+    folder = write_hugging_face(model, wordpiece(), tmp_path / "esm")
+    inputs = batch(4, 0)
+    ours = computed(model, inputs)
+    for cls in (AutoModelForMaskedLM, AutoModel):
+        theirs, loading = cls.from_pretrained(folder, output_loading_info=True)
+        assert not loading["missing_keys"]
+        assert_near(ours, outputs_of(theirs.eval(), inputs), inputs["padding_mask"])
+    assert sorted(AutoTokenizer.from_pretrained(folder)("the cat")) == ["attention_mask", "input_ids"]
+    assert_near(computed(kpt.load(folder).model, inputs), ours, inputs["padding_mask"])
+
+
+def test_scaled_embeddings_are_written_scaled(tmp_path: Path) -> None:
+    sizes = {"width": 24, "depth": 1, "heads": 2, "maximum_length": 24, "embedding_width": 12, "shared_blocks": True}
+    model = Pretrainer(Encoder(270, scale_embedding=True, **sizes), [MaskedLM()])
+    randomize(model, scale=0.2)
+    inputs = batch(4, 2)
+    again = HuggingFaceFolder(write_hugging_face(model, wordpiece(), tmp_path / "albert")).load()
+    assert again.backbone.arguments["scale_embedding"] is False
+    assert_near(computed(again, inputs), computed(model, inputs), inputs["padding_mask"])
 
 
 LLAMA = {"positions": "rotary", "normalization": "rms_norm", "activation": "silu", "gated": True, "use_bias": False}
@@ -155,7 +186,7 @@ def test_our_decoders_write_on_as_theirs(kind: str, tmp_path: Path) -> None:
 
 
 def test_what_has_no_form_of_theirs(tmp_path: Path) -> None:
-    modern = Encoder(270, **encoder_config("tiny"))
+    modern = Encoder(270, **{**encoder_config("tiny"), "activation": "silu"})
     with pytest.raises(InputError, match="no architecture of Hugging Face's is exactly this encoder: the nearest is"):
         write_hugging_face(modern, wordpiece(), tmp_path / "a")
     with pytest.raises(InputError, match="a str has no form of Hugging Face's; give an Encoder or a Decoder"):

@@ -63,6 +63,8 @@ def test_heads_of_every_family_and_task(kind: str, tmp_path: Path) -> None:
     names = theirs.config.id2label
     assert again.config.id2label == names and again.config.label2id == {name: i for i, name in names.items()}
     for name, value in again.state_dict().items():
+        if name.endswith("inv_freq") or "contact_head" in name:  # no weights of ours
+            continue
         if not (kind.startswith("Roberta") and ("position_emb" in name or "token_type" in name)):  # they are added up
             assert (value == theirs.state_dict()[name]).all(), name
 

@@ -13,12 +13,12 @@ from kpt.models import Decoder, Encoder
 from kpt.objectives import CausalLM, MaskedLM, NextSentence, Pretrainer
 from kpt.text import WordPieceTokenizer
 from kpt.text.wordpiece_extension import extend_wordpiece
-from kpt.training.adaptation import Beginning, adapted, check_store, grown, open_beginning, take_weights
+from kpt.training.adaptation import Beginning, adapted, check_tokenizer, grown, open_beginning, take_weights
 from kpt.training.bert import BertSettings, pretrain_bert
 from kpt.training.gpt import GptSettings
 from kpt.training.run_folder import RunFolder
 from tests.numbers import array
-from tests.training.small_store import DOCUMENTS, small_store
+from tests.training.small_store import DOCUMENTS
 
 SIZES: dict[str, Any] = {"width": 16, "depth": 1, "heads": 2, "maximum_length": 32, "dropout": 0.0}
 DOMAIN = [f"{text} The wallaby ate the mulga." for text in DOCUMENTS]
@@ -57,17 +57,15 @@ def test_from_a_run_to_one_on_other_text_with_new_words(tmp_path: Path) -> None:
     assert more.tokenizer.fingerprint == new.fingerprint
 
 
-def test_a_store_of_another_tokenizer_is_refused(tmp_path: Path) -> None:
-    store = small_store(tmp_path / "store")
-    old = WordPieceTokenizer.train(["some other text of cats"] * 3, 30)
-    beginning = Beginning("runs/old", trained(old), old)
-    with pytest.raises(InputError, match=r"store was written with another tokenizer \(\w{12}\) than that of runs/old"):
-        check_store(store, beginning)
+def test_data_of_another_tokenizer_are_refused() -> None:
     same = WordPieceTokenizer.train(DOCUMENTS, 90)
-    assert check_store(store, Beginning("runs/same", trained(same), same)) == "runs/same"
+    old = WordPieceTokenizer.train(["some other text of cats"] * 3, 30)
+    with pytest.raises(InputError, match=r"^store was written with another tokenizer \(\w{12}\) than that of runs/old"):
+        check_tokenizer(same, "store", Beginning("runs/old", trained(old), old))
+    check_tokenizer(WordPieceTokenizer.train(DOCUMENTS, 90), "store", Beginning("runs/same", trained(same), same))
     other = WordPieceTokenizer(same.vocabulary, lowercase=False)
     with pytest.raises(InputError, match="prepare the text with its tokenizer"):
-        check_store(store, Beginning("runs/other", trained(same), other))
+        check_tokenizer(same, "store", Beginning("runs/other", trained(same), other))
 
 
 def test_an_output_of_its_own_grows_too() -> None:
