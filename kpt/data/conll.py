@@ -67,6 +67,7 @@ def read_conll(files: Files, *, column: int = -1, repair: bool = False) -> Tagge
             the file and the line.
 
     Example:
+        >>> from pathlib import Path
         >>> _ = Path("a.conll").write_text("Anna\tB-person\nsang\tO\n\nHello\tO\n")
         >>> read_conll("a.conll").texts
         [['Anna', 'sang'], ['Hello']]

@@ -74,6 +74,7 @@ def read_labelled(
             or no label, or its label is not of the kind. The message has the file and the line.
 
     Example:
+        >>> from pathlib import Path
         >>> _ = Path("a.tsv").write_text("text\tlabel\nIt rained.\tweather\n")
         >>> read_labelled("a.tsv").labels
         ['weather']

@@ -43,6 +43,7 @@ class FastaCorpus(SymbolCorpus):
             its sequence. The message has the line.
 
     Example:
+        >>> from pathlib import Path
         >>> _ = Path("genes.fasta").write_text(">one\nacgta\ncc\n>two\nACGNNTTAA\n")
         >>> [(document.id, document.text) for document in FastaCorpus("genes.fasta", k=3, alphabet="ACGT")]
         [('one', 'ACG CGT GTA TAC ACC'), ('two', 'ACG\nTTA TAA')]

@@ -37,6 +37,7 @@ class Sessions(SymbolCorpus):
             empty or has white space in it, or a session comes again after another one. The message has the line.
 
     Example:
+        >>> from pathlib import Path
         >>> _ = Path("seen.jsonl").write_text('{"session": 7, "items": ["lamp", 42]}\n')
         >>> _ = Path("seen.tsv").write_text("session\titem\nx\tlamp\nx\tbulb\ny\tsofa\n")
         >>> [(document.id, document.text) for document in Sessions(["seen.jsonl", "seen.tsv"])]
