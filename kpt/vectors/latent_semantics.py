@@ -60,7 +60,7 @@ def latent_semantic_vectors(counts: Any, width: int) -> np.ndarray:
     vectors = _unit(right.T * np.sqrt(values))
     vectors = _unit(vectors - (occurring @ vectors) / max(occurring.sum(), 1))
     vectors[occurring == 0] = 0
-    return vectors.astype(np.float32)
+    return np.ascontiguousarray(vectors, np.float32)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -86,7 +86,9 @@ def test_a_classifier_serves_what_it_predicts() -> None:
 
 
 def test_several_labels_of_a_text() -> None:
-    model = Classifier(tiny_encoder(**ENCODER), LABELS, multi_label=True, tokenizer=WORDPIECE, pooling="distinct")
+    model = Classifier(
+        tiny_encoder(**ENCODER), LABELS, multi_label=True, tokenizer=WORDPIECE, pooling="distinct", document_width=4
+    )
     served = ServedTask(randomized(model), WORDPIECE, LENGTH)
     told = ask(served, "serving_default", texts=HOSTILE)
     assert sorted(told) == ["classes", "probabilities"]

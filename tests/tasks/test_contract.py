@@ -21,7 +21,7 @@ def two_tasks(encoder: Encoder) -> MultiTask:
 CASES = {
     "Classifier": Case(lambda **k: Classifier(tiny_encoder(pooler=False, **k), LABELS, dropout=0.3, length=7), INPUTS),
     "Classifier of several": Case(
-        lambda **k: Classifier(tiny_encoder(**k), LABELS, multi_label=True, pooling="pooled"), INPUTS
+        lambda **k: Classifier(tiny_encoder(**k), LABELS, multi_label=True, pooling="pooled", document_width=3), INPUTS
     ),
     "Classifier causal": Case(lambda **k: Classifier(tiny_decoder(**k), LABELS, pooling="last"), INPUTS),
     "Regressor": Case(

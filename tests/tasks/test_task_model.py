@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kpt import InputError
-from kpt.tasks import Classifier
+from kpt.tasks import Classifier, TaskModel
 from kpt.tasks.task_model import as_labels
 from tests.batches import inputs_of, random_batch, tiny_decoder, tiny_encoder
 from tests.numbers import array, randomize
@@ -32,6 +32,29 @@ def test_the_head_reads_what_the_pooling_says(pooling: str) -> None:
     }[pooling]
     kernel, bias = (array(weight).astype("float64") for weight in model.head.weights)
     np.testing.assert_allclose(array(model(INPUTS)), np.asarray(vectors) @ kernel + bias, atol=1e-4)
+
+
+@pytest.mark.parametrize("windows", [1, 4])
+def test_the_vectors_of_distinct_tokens_stand_beside_the_pooled_one(windows: int) -> None:
+    encoder = tiny_encoder()
+    model = Classifier(encoder, LABELS, document_width=3, dropout=0.5, length=8, windows=windows)
+    assert model.document_vectors.name == f"{model.name}_documents"
+    randomize(model)
+    plain = Classifier(encoder, LABELS, length=8, windows=windows)
+    kernel, bias = (array(weight).astype("float64") for weight in model.head.weights)
+    plain.head.kernel.assign(kernel[: encoder.width])
+    plain.head.bias.assign(bias)
+    table = array(model.document_vectors.kernel).astype("float64")
+    ids, mask = INPUTS["token_ids"], INPUTS["padding_mask"]
+    means = [table[sorted(set(row[real]))].mean(axis=0) for row, real in zip(ids, mask, strict=True)]
+    expected = array(plain(INPUTS)) + np.asarray(means) @ kernel[encoder.width :]
+    np.testing.assert_allclose(array(model(INPUTS)), expected, atol=1e-4)
+
+
+def test_a_document_width_is_for_whole_texts() -> None:
+    for options in ({"document_width": -1}, {"document_width": 4, "pooling": None}):
+        with pytest.raises(InputError, match="document_width is"):
+            TaskModel(tiny_encoder(), 2, **options)
 
 
 def test_padding_changes_nothing_of_a_decoder_either() -> None:
