@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from kpt.export.sequences import pair_sequences, single_sequences
+from kpt.export.settings import concrete
 from kpt.objectives import MaskedLM, NextSentence, Objective, Pretrainer
 from kpt.text import Tokenizer, Vocabulary, WordPieceTokenizer
 
@@ -70,7 +71,7 @@ def embed(backbone: Any, encode: Callable[[Any], Any], vocabulary: Vocabulary, l
             results["pooled"] = tf.cast(outputs["pooled"], tf.float32)
         return results
 
-    return _concrete(function, "texts")
+    return concrete(function, ["texts"])
 
 
 def fill_mask(
@@ -105,7 +106,7 @@ def fill_mask(
             "mask_count": mask_count,
         }
 
-    return _concrete(function, "texts")
+    return concrete(function, ["texts"])
 
 
 def next_sentence(
@@ -118,14 +119,8 @@ def next_sentence(
         logits = head(_run(backbone, batch), batch)
         return {"probability": tf.nn.softmax(tf.cast(logits, tf.float32))[:, 0]}
 
-    return _concrete(function, "first", "second")
+    return concrete(function, ["first", "second"])
 
 
 def _run(backbone: Any, batch: dict[str, tf.Tensor]) -> Any:
     return backbone({name: batch[name] for name in backbone.input}, training=False)
-
-
-def _concrete(function: Callable[..., dict[str, tf.Tensor]], *names: str) -> Any:
-    """The function traced for one string tensor [n] a name; without XLA, which TensorFlow Serving lacks."""
-    specs = [tf.TensorSpec([None], tf.string, name=name) for name in names]
-    return tf.function(function, jit_compile=False, autograph=False).get_concrete_function(*specs)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["generates", "saved_model"]
 
+#: What weights may be stored as, beside what they are.
+WEIGHTS = ("int8",)
+
 SHORTEST = 5  # [CLS] a [SEP] b [SEP]
 SHORTEST_CAUSAL = 2  # a prompt and a token after it
 
@@ -33,6 +36,7 @@ def saved_model(
     *,
     length: int | None = None,
     top_k: int = 5,
+    weights: str | None = None,
     version: int | None = None,
 ) -> Path:
     """Write a model, with its tokenizer in the graph, as the next version in a folder that TensorFlow Serving serves.
@@ -81,6 +85,9 @@ def saved_model(
         length: tokens of a sequence at most, special tokens included, and prompt and text together; by default the
             model's maximum length, and of a tuned model its `length`.
         top_k: guesses for each mask; a model without `MaskedLM` makes none.
+        weights: `"int8"` for matrices of 8 bits (`kpt.export.int8_weights`): a quarter of the size, and answers that
+            differ a little, by as much as `assets.extra/kpt.json` says; a call takes somewhat longer. None for what the
+            model has.
         version: number of the version; by default 1 more than the highest.
 
     Returns:
@@ -112,6 +119,8 @@ def saved_model(
         length = check_length(backbone, length, SHORTEST_CAUSAL if causal else SHORTEST)
     if top_k < 1:
         raise InputError(f"top_k is {top_k}; give 1 or more guesses for a mask")
+    if weights not in (None, *WEIGHTS):
+        raise InputError(f"weights is {weights!r}; choose {' or '.join(WEIGHTS)}, or leave it out")
     vocabulary_size = backbone.vocabulary_size
     if tokenizer.vocabulary.size != vocabulary_size:
         raise InputError(
@@ -127,36 +136,31 @@ def saved_model(
         from kpt.export.tensorflow_process import export_in_process
 
         check_writable_folder(folder)
-        arguments = {"folder": os.fspath(folder), "version": int(target.name), "length": length, "top_k": top_k}
+        place = {"folder": os.fspath(folder), "version": int(target.name)}
+        arguments = {**place, "length": length, "top_k": top_k, "weights": weights}
         return export_in_process(pretrainer, tokenizer, target, "saved_model", arguments)
 
     import tensorflow as tf
 
-    from kpt.export.serving_files import write_serving_files
+    from kpt.export.serving_files import largest_difference, write_serving_files
 
-    served: Any
-    if causal:
-        from kpt.export.causal_signatures import ServedDecoder
+    samples: dict[str, Any] = {}
+    served, notes = served_model(pretrainer, tokenizer, length, top_k)
+    if "mask" in notes:
+        samples["mask"] = notes["mask"]
+    if weights is not None:
+        from kpt.export.int8_weights import Int8Weights
+        from kpt.export.settings import traced_within
 
-        served, notes = ServedDecoder(pretrainer, tokenizer, length), {}
-    elif isinstance(pretrainer, TaskModel):
-        from kpt.export.tag_signatures import ServedTagger
-        from kpt.export.task_signatures import ServedTask, task_notes
-        from kpt.tasks import Tagger
-
-        serve: Any = ServedTagger if isinstance(pretrainer, Tagger) else ServedTask
-        served, notes = serve(pretrainer, tokenizer, length), task_notes(pretrainer)
-    elif isinstance(pretrainer, MultiTask):
-        from kpt.export.multi_task_signatures import ServedTasks, tasks_notes
-
-        served, notes = ServedTasks(pretrainer, tokenizer, length), tasks_notes(pretrainer)
-    else:
-        from kpt.export.encoder_signatures import ServedEncoder
-
-        served = ServedEncoder(pretrainer, tokenizer, length, top_k)
-        notes = {"top_k": top_k}
-        if "fill_mask" in served.functions:
-            notes["mask"] = tokenizer.vocabulary.tokens[tokenizer.vocabulary.mask_id]
+        exact, small = served, Int8Weights(pretrainer.weights)
+        with traced_within(small.in_place):
+            served, _ = served_model(pretrainer, tokenizer, length, top_k)
+        served.int8_weights = small
+        for part in (served, *getattr(served, "tasks", {}).values()):
+            part.weights = small.kept
+        sizes = dict(zip(("bytes", "float32_bytes"), small.sizes, strict=True))
+        difference = largest_difference(served.functions, exact.functions, samples)
+        notes["weights"] = {"type": weights, **sizes, "largest_difference": difference}
     with atomic_folder(target) as temporary:
         tf.saved_model.save(served, os.fspath(temporary), signatures=served.functions)
         if isinstance(pretrainer, TaskModel | MultiTask):
@@ -171,10 +175,35 @@ def saved_model(
             **notes,
             "tokenizer": {"fingerprint": tokenizer.fingerprint, **tokenizer.options},
         }
-        write_serving_files(
-            temporary, target.absolute().parent.name, served.functions, notes, {"mask": notes.get("mask")}
-        )
+        write_serving_files(temporary, target.absolute().parent.name, served.functions, notes, samples)
     return target
+
+
+def served_model(model: Any, tokenizer: Tokenizer, length: int, top_k: int) -> tuple[Any, dict[str, Any]]:
+    """Return a model behind its tokenizer, with its `functions`, and what the note beside the export says of it."""
+    from kpt.tasks import MultiTask, Tagger, TaskModel
+
+    if generates(model):
+        from kpt.export.causal_signatures import ServedDecoder
+
+        return ServedDecoder(model, tokenizer, length), {}
+    if isinstance(model, TaskModel):
+        from kpt.export.tag_signatures import ServedTagger
+        from kpt.export.task_signatures import ServedTask, task_notes
+
+        serve: Any = ServedTagger if isinstance(model, Tagger) else ServedTask
+        return serve(model, tokenizer, length), task_notes(model)
+    if isinstance(model, MultiTask):
+        from kpt.export.multi_task_signatures import ServedTasks, tasks_notes
+
+        return ServedTasks(model, tokenizer, length), tasks_notes(model)
+    from kpt.export.encoder_signatures import ServedEncoder
+
+    served = ServedEncoder(model, tokenizer, length, top_k)
+    notes: dict[str, Any] = {"top_k": top_k}
+    if "fill_mask" in served.functions:
+        notes["mask"] = tokenizer.vocabulary.tokens[tokenizer.vocabulary.mask_id]
+    return served, notes
 
 
 def generates(model: Any) -> bool:

@@ -21,9 +21,10 @@ from typing import Any
 import tensorflow as tf
 
 import kpt
+from kpt.export.check_process import compared
 from kpt.files import write_json
 
-__all__ = ["ROW_INPUTS", "WARM_UP", "sample_inputs", "write_serving_files"]
+__all__ = ["ROW_INPUTS", "WARM_UP", "largest_difference", "sample_inputs", "write_serving_files"]
 
 #: Where TensorFlow Serving looks for the requests.
 WARM_UP = "tf_serving_warmup_requests"
@@ -86,12 +87,28 @@ def write_serving_files(
 
 
 def prediction_logs(name: str, signature: str, function: Any, samples: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield a `PredictionLog` for one text and one for several, each with the model's response.
+    """Yield a `PredictionLog` for one text and one for several, each with the model's response."""
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+    for tensors, outputs in sample_answers(signature, function, samples):
+        log = PredictionLog()
+        request, response = log.predict_log.request, log.predict_log.response
+        for spec in (request.model_spec, response.model_spec):
+            spec.name, spec.signature_name = name, signature
+        for key, value in tensors.items():
+            request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+        for key, value in outputs.items():
+            response.outputs[key].CopyFrom(tf.make_tensor_proto(value))
+        yield log
+
+
+def sample_answers(
+    signature: str, function: Any, samples: Mapping[str, Any]
+) -> Iterator[tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]]:
+    """Yield the inputs and the outputs of a signature, by their names, for one text and for several.
 
     What the model refuses, such as a text over the length of a decoder, is left out.
     """
-    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
-
     for rows in (1, len(TEXTS)):
         inputs = sample_inputs(signature, [spec.name for spec in _specs(function)], rows, samples)
         tensors = {spec.name: tf.constant(inputs[spec.name], spec.dtype) for spec in _specs(function)}
@@ -102,15 +119,29 @@ def prediction_logs(name: str, signature: str, function: Any, samples: Mapping[s
             )
         except tf.errors.InvalidArgumentError:
             continue
-        log = PredictionLog()
-        request, response = log.predict_log.request, log.predict_log.response
-        for spec in (request.model_spec, response.model_spec):
-            spec.name, spec.signature_name = name, signature
-        for key, value in tensors.items():
-            request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
-        for key, value in outputs.items():
-            response.outputs[key].CopyFrom(tf.make_tensor_proto(value))
-        yield log
+        yield tensors, outputs
+
+
+def largest_difference(functions: Mapping[str, Any], exact: Mapping[str, Any], samples: Mapping[str, Any]) -> float:
+    """Return how far the numbers of signatures are from those of others, relative where these are over 1.
+
+    Args:
+        functions: the concrete function of each signature.
+        exact: the same of another model.
+        samples: as in `write_serving_files`.
+    """
+    largest = 0.0
+    with _without_graph_optimizers():
+        for signature, function in functions.items():
+            pairs = zip(
+                sample_answers(signature, function, samples),
+                sample_answers(signature, exact[signature], samples),
+                strict=True,
+            )
+            for (_, found), (_, wanted) in pairs:
+                found, wanted = ({name: value.numpy() for name, value in each.items()} for each in (found, wanted))
+                largest = max(largest, compared(found, wanted, signature)[0])
+    return largest
 
 
 @contextmanager

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["checked", "concrete", "setting"]
+__all__ = ["checked", "concrete", "setting", "traced_within"]
+
+Scope = Callable[[], AbstractContextManager[Any]]
+_SCOPE: ContextVar[Scope] = ContextVar("scope", default=nullcontext)
+
+
+@contextmanager
+def traced_within(scope: Scope) -> Iterator[None]:
+    """Within, functions that become signatures are traced in a scope.
+
+    Args:
+        scope: makes one for each of them.
+    """
+    token = _SCOPE.set(scope)
+    try:
+        yield
+    finally:
+        _SCOPE.reset(token)
 
 
 def concrete(function: Any, texts: Sequence[str], **settings: tf.DType) -> Any:
@@ -20,7 +39,13 @@ def concrete(function: Any, texts: Sequence[str], **settings: tf.DType) -> Any:
     """
     specs = [tf.TensorSpec([None], tf.string, name=name) for name in texts]
     specs += [tf.TensorSpec(None, dtype, name=name) for name, dtype in settings.items()]
-    return tf.function(function, jit_compile=False, autograph=False).get_concrete_function(*specs)
+    scope = _SCOPE.get()
+
+    def within(*tensors: tf.Tensor) -> Any:
+        with scope():
+            return function(*tensors)
+
+    return tf.function(within, jit_compile=False, autograph=False).get_concrete_function(*specs)
 
 
 def setting(value: tf.Tensor, name: str) -> tf.Tensor:

@@ -51,7 +51,10 @@ def test_the_arguments_are_passed_on(
     assert results == {"saved_model": str(tmp_path / "bert" / "1"), "step": 40, "seconds": results["seconds"]}
     assert main([*words, "--length", "12", "--top-k", "3"]) == 0
     model = ("the model of run", "its tokenizer", tmp_path / "bert")
-    assert calls == [(model, {"length": 24, "top_k": 5}), (model, {"length": 12, "top_k": 3})]
+    assert calls == [
+        (model, {"length": 24, "top_k": 5, "weights": None}),
+        (model, {"length": 12, "top_k": 3, "weights": None}),
+    ]
     calls.clear()
     words[2] = "gpt"
     assert main(words) == 0
@@ -70,7 +73,7 @@ def test_a_run_of_word2vec_exports_its_vectors(
     assert "has no vectors yet" in capfd.readouterr().err
     WordVectors(["cat", "dog", "car"], [[1, 0], [0.9, 0.1], [0, 1]]).save(run.path / "vectors.safetensors")
     assert main([*words, "--length", "12"]) == 2
-    assert "--length is for models of texts" in capfd.readouterr().err
+    assert "--weights are for models of texts" in capfd.readouterr().err
     assert main(words) == 0
     results = json.loads(capfd.readouterr().out)
     assert results == {"saved_model": str(tmp_path / "words" / "1"), "step": 0, "seconds": results["seconds"]}
@@ -179,3 +182,11 @@ def test_an_export_is_checked(
     assert "no model is given; name one with --from" in capfd.readouterr().err
     assert main([*words, "--from", str(run.path), "--format", "huggingface"]) == 2
     assert "--check is for a SavedModel, not for huggingface" in capfd.readouterr().err
+    assert main(["export", "--to", "x", "--from", str(run.path), "--format", "huggingface", "--weights", "int8"]) == 2
+    assert "--weights is for a SavedModel, not for huggingface" in capfd.readouterr().err
+    assert main(["export", "--to", str(target), "--from", str(run.path), "--weights", "int8"]) == 2
+    assert "--weights are for models of texts, not for word vectors" in capfd.readouterr().err
+    (target / "1" / "assets.extra" / "kpt.json").write_text('{"weights": {"type": "int8", "bytes": 5}}')
+    monkeypatch.setattr(kpt.export, "check_saved_model", lambda folder: check(folder / "1"))
+    assert main(words) == 0
+    assert json.loads(capfd.readouterr().out)["weights"] == {"type": "int8", "bytes": 5}

@@ -1,0 +1,86 @@
+r"""Weights of 8 bits in a SavedModel: what is stored is a quarter, what is computed stays in floating point.
+
+.. math:: w_{ij} \approx s_j q_{ij}, \quad s_j = \max_i |w_{ij}| / 127, \quad q_{ij} \in \{-127, \dots, 127\}
+
+with a scale for each output j of a matrix, and for each row of an embedding. Vectors, such as biases and norms, stay as
+they are. A call multiplies the matrices out before it uses them.
+
+Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference", section 2.1, with the zero point at 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+__all__ = ["Int8Weights", "quantize"]
+
+
+def quantize(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return numbers of 8 bits and their scales.
+
+    Args:
+        values: floats of any shape.
+        axis: over which each scale is taken.
+
+    Returns:
+        int8 of the same shape, and float32 scales with 1 in place of the axis; their product is the values, up to half
+        a scale.
+
+    Example:
+        >>> numbers, scales = quantize(np.array([[0.5, 2.54], [-1.27, 0.0]], "float32"), axis=0)
+        >>> numbers.tolist(), scales.round(4).tolist()
+        ([[50, 127], [-127, 0]], [[0.01, 0.02]])
+    """
+    largest = np.max(np.abs(values), axis=axis, keepdims=True, initial=0.0).astype(np.float32)
+    scales = np.where(largest > 0, largest / np.float32(127), np.float32(1))
+    return np.clip(np.rint(values / scales), -127, 127).astype(np.int8), scales
+
+
+class Int8Weights(tf.Module):
+    """The weights of a model, matrices in 8 bits; what it tracks is what a SavedModel of them holds.
+
+    Args:
+        weights: Keras variables.
+    """
+
+    def __init__(self, weights: Sequence[Any]) -> None:
+        super().__init__()
+        matrices = [weight for weight in weights if len(weight.shape) > 1]
+        # In a function they are not tracked, and so not saved beside the numbers.
+        self._matrices = lambda: matrices
+        self.kept = [weight.value for weight in weights if len(weight.shape) <= 1]
+        self.numbers: list[tf.Variable] = []
+        self.scales: list[tf.Variable] = []
+        for weight in matrices:
+            values = keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32"))
+            # A row of an embedding is one token's or position's; its output in reverse is one token's too.
+            rows = weight.name.endswith("embeddings") and not weight.name.startswith("reverse")
+            numbers, scales = quantize(np.asarray(values), -1 if rows else 0)
+            self.numbers.append(tf.Variable(numbers, trainable=False, name=f"{weight.name}_int8"))
+            self.scales.append(tf.Variable(scales, trainable=False, name=f"{weight.name}_scales"))
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of the weights, and what they would be in float32."""
+        scales = sum(int(np.prod(each.shape)) for each in self.scales)
+        kept = sum(int(np.prod(each.shape)) for each in self.kept)
+        numbers = sum(int(np.prod(each.shape)) for each in self.numbers)
+        return numbers + 4 * (scales + kept), 4 * (numbers + kept)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Within, the model computes with these matrices; for the tracing of a function."""
+        products = [
+            tf.cast(numbers, tf.float32) * scales for numbers, scales in zip(self.numbers, self.scales, strict=True)
+        ]
+        matrices = self._matrices()
+        values = [tf.cast(product, weight.dtype) for product, weight in zip(products, matrices, strict=True)]
+        with keras.StatelessScope(state_mapping=list(zip(matrices, values, strict=True))):
+            yield
