@@ -27,7 +27,9 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
     parser.add_argument("--pair", metavar="TEXT", help="the second text, where texts come in pairs")
     parser.add_argument("--from", dest="source", required=True, metavar="RUN", help="what `kpt finetune` wrote")
     parser.add_argument("--label", metavar="NAME", help="whose logit (default: that of the most probable label)")
-    parser.add_argument("--steps", type=positive_integer, default=64, metavar="N", help="of the integral (default: 64)")
+    parser.add_argument(
+        "--steps", type=positive_integer, default=64, metavar="N", help="of the integral at first (default: 64)"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="picture to write, .html or .png")
     add_backend_argument(parser)
     parser.set_defaults(run=run)
