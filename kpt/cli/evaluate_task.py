@@ -9,6 +9,7 @@ from typing import Any
 from kpt.cli.arguments import named
 from kpt.cli.backend import load_backend
 from kpt.cli.output import Output
+from kpt.errors import InputError
 
 __all__ = ["TASK_KINDS", "task_model"]
 
