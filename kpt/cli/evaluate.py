@@ -44,6 +44,12 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
     )
     add_backend_argument(parser)
     add_task_argument(parser, "evaluate")
+    group = parser.add_argument_group("tuned models")
+    group.add_argument(
+        "--group",
+        metavar="FIELD",
+        help="score the records of each value of this field too, and tell the gap between the best and the worst",
+    )
     group = parser.add_argument_group("language models")
     group.add_argument(
         "--length", type=positive_integer, metavar="N", help="tokens of context (default: as in training)"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from kpt.cli.arguments import named
 from kpt.cli.backend import load_backend
 from kpt.cli.output import Output
+from kpt.errors import InputError
 
 __all__ = ["TASK_KINDS", "task_model"]
 
@@ -19,7 +21,7 @@ def task_model(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Evaluate a classifier, a regressor or a tagger on each file; its fields are those of the training.
 
     Args:
-        arguments: `source`, `task`, `data` and `backend`.
+        arguments: `source`, `task`, `data`, `group` and `backend`.
         output: where words go.
 
     Raises:
@@ -27,6 +29,7 @@ def task_model(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """
     load_backend(arguments.backend)
     from kpt.evaluation.glue import glue_scores
+    from kpt.evaluation.groups import group_scores
     from kpt.evaluation.task_scores import evaluate_task
     from kpt.training.finetuning import load_task_model, read_files
     from kpt.training.run_folder import RunFolder
@@ -36,7 +39,31 @@ def task_model(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     files = named(arguments.data)
     data = {name: read_files(file, settings) for name, file in files.items()}
     model = load_task_model(arguments.source, arguments.task)
-    results = {name: evaluate_task(model, texts, batch_size=settings.batch_size) for name, texts in data.items()}
-    if settings.glue is not None:
-        return {name: {**scores, "glue": glue_scores(settings.glue, scores)} for name, scores in results.items()}
+    results = {}
+    for name, texts in data.items():
+        results[name] = evaluate_task(model, texts, batch_size=settings.batch_size)
+        if settings.glue is not None:
+            results[name]["glue"] = glue_scores(settings.glue, results[name])
+        if arguments.group is not None:
+            groups = groups_of(files[name], arguments.group, settings)
+            results[name] |= group_scores(model, texts, groups, batch_size=settings.batch_size)
     return results
+
+
+def groups_of(file: Path, field: str, settings: Any) -> list[str]:
+    """Return what each record of a file has in a field.
+
+    Raises:
+        InputError: a record has no such field, or the file has none.
+    """
+    from kpt.data.text_records import read_text_records
+
+    if settings.task == "tag" or settings.glue is not None:
+        raise InputError("--group is for files of records with named fields (.jsonl .csv .tsv); leave it out")
+    groups = []
+    for record in read_text_records(file, text_field=settings.text_field, pair_field=settings.pair_field):
+        if field not in record.record:
+            have = ", ".join(map(repr, list(record.record)[:8]))
+            raise InputError(f"{record.place}: no field {field!r} to group by (fields: {have}); name another")
+        groups.append(str(record.record[field]))
+    return groups

@@ -11,13 +11,13 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 import kpt
-from kpt.cli import demo, evaluate, export, finetune, generate, predict, prepare, pretrain, serve, tokenizer
+from kpt.cli import demo, evaluate, explain, export, finetune, generate, predict, prepare, pretrain, serve, tokenizer
 from kpt.cli.output import Output
 from kpt.errors import InputError, Terminated
 
 __all__ = ["build_parser", "main"]
 
-VERBS = (demo, tokenizer, prepare, pretrain, finetune, evaluate, predict, generate, export, serve)
+VERBS = (demo, tokenizer, prepare, pretrain, finetune, evaluate, predict, explain, generate, export, serve)
 
 DONE = 0
 FAILED = 1

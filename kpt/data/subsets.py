@@ -11,7 +11,7 @@ from kpt.data.conll import TaggedWords
 from kpt.data.labelled import LabelledTexts
 from kpt.errors import InputError
 
-__all__ = ["balanced_rows", "some_texts"]
+__all__ = ["balanced_rows", "rows_of", "some_texts"]
 
 Texts = TypeVar("Texts", bound=LabelledTexts | TaggedWords)
 
@@ -65,7 +65,16 @@ def some_texts(data: Texts, count: int, seed: int) -> Texts:
     single = [label if isinstance(label, str) else "" for label in data.labels]
     if count < (distinct := len(set(single))):
         raise InputError(f"{count:,} labelled texts are wanted and there are {distinct:,} labels; ask for more")
-    rows = balanced_rows(single, count, seed)
+    return rows_of(data, balanced_rows(single, count, seed))
+
+
+def rows_of(data: Texts, rows: Sequence[int]) -> Texts:
+    """Return the labelled texts of some rows, in their order, with their places.
+
+    Example:
+        >>> rows_of(LabelledTexts(["x", "y", "z"], None, ["a", "b", "a"], ["1", "2", "3"]), [2, 0]).texts
+        ['z', 'x']
+    """
     chosen: dict[str, Any] = {
         name: [getattr(data, name)[row] for row in rows] for name in ("texts", "labels", "places")
     }

@@ -37,7 +37,7 @@ def add_lora(model: keras.Model, rank: int, alpha: float | None = None) -> int:
         >>> from kpt import Encoder
         >>> encoder = Encoder(40, width=8, depth=1, heads=2)
         >>> add_lora(encoder, rank=2), sum(weight.shape[0] * weight.shape[1] for weight in encoder.trainable_weights)
-        (4, 240)
+        (4, 256)
 
     Source: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models".
     """

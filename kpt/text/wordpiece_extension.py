@@ -46,7 +46,7 @@ def extend_wordpiece(
         >>> old = WordPieceTokenizer.train(["low lower lowest"] * 3, 21)
         >>> new = extend_wordpiece(old, ["slower than the lowest"] * 5, 1)
         >>> new.vocabulary.tokens[21:]
-        ('lowest',)
+        ('slower',)
 
     Source: Gururangan et al. 2020, "Don't Stop Pretraining"; Tai et al. 2020, "exBERT".
     """

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
+import keras
 import pytest
 
 from kpt.cli.evaluate_task import TASK_KINDS
 from kpt.cli.main import main
+from kpt.tasks import Classifier
+from kpt.training.finetune_settings import FinetuneSettings
 from kpt.training.finetuning import KINDS
 from kpt.training.joint_tasks import KIND
+from kpt.training.run_folder import RunFolder
+from tests.tasks.small_task import small_encoder, small_tokenizer
 from tests.training.small_finetuning import small_files, small_run
 
 
@@ -22,3 +29,23 @@ def test_a_run_of_another_kind_is_refused(tmp_path: Path, capfd: pytest.CaptureF
     _, validation = small_files(tmp_path)
     assert main(["evaluate", "--from", str(run.path), "--data", str(validation)]) == 2
     assert "has no settings of a fine-tuning" in capfd.readouterr().err
+
+
+def test_the_scores_of_groups(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    keras.utils.set_random_seed(0)
+    tokenizer = small_tokenizer()
+    settings = {"training": asdict(FinetuneSettings(length=16)), "kind": "classifier"}
+    run = RunFolder.create(tmp_path / "tuned", tokenizer, settings)
+    model = Classifier(small_encoder(tokenizer), ["neg", "pos"], tokenizer=tokenizer, length=16)
+    model.compile()
+    run.save(model, 1)
+    path = tmp_path / "a.jsonl"
+    rows = [("a good end", "pos", "x"), ("a bad end", "neg", "y"), ("a good end", "neg", "x"), ("a bad end", "pos", 3)]
+    path.write_text("".join(json.dumps({"text": t, "label": y, "of": g}) + "\n" for t, y, g in rows))
+    call = ["evaluate", "--from", str(run.path), "--data", str(path), "--group"]
+    assert main([*call, "of", "--json"]) == 0
+    scores = json.loads(capfd.readouterr().out)["a"]
+    assert {name: group["texts"] for name, group in scores["groups"].items()} == {"3": 1, "x": 2, "y": 1}
+    assert scores["groups"]["x"]["accuracy"] == 0.5 and scores["gap"]["difference"] == 1.0
+    assert main([*call, "source"]) == 2
+    assert "line 1: no field 'source' to group by (fields: 'text', 'label', 'of')" in capfd.readouterr().err
