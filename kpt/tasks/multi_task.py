@@ -158,6 +158,11 @@ class MultiTask(StrategyModel, keras.Model):
         """The losses and the metrics of the tasks."""
         return [*self.task_means.values(), *(metric for some in self.task_metrics.values() for metric in some)]
 
+    @property
+    def uneven_metrics(self) -> frozenset[str]:
+        """The names of metrics in which not every batch counts alike: all but the loss."""
+        return frozenset(metric.name for metric in self.own_metrics)
+
     def _task_parts(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> dict[str, tuple[Any, Any, Any]]:
         """For each task the losses of all texts (or words), their weights, and how many texts are of the task."""
         parts = {}

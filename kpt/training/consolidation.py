@@ -130,6 +130,11 @@ class ConsolidatedModel(StrategyModel, keras.Model):
         """The loss, the penalty, and the metrics of the tasks, which Keras leaves out in a model of a model."""
         return [*super().metrics, *self.model.own_metrics]
 
+    @property
+    def uneven_metrics(self) -> frozenset[str]:
+        """The names of metrics in which not every batch counts alike, see `kpt.MultiTask`."""
+        return self.model.uneven_metrics
+
     def _fixed(self, values: np.ndarray) -> Any:
         weight = self.add_weight(shape=values.shape, initializer="zeros", trainable=False, dtype="float32")
         weight.assign(values.astype("float32"))

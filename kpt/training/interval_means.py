@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 __all__ = ["IntervalMeans"]
@@ -16,6 +16,7 @@ class IntervalMeans:
     .. math:: (b\, m_b - a\, m_a) / (b - a)
 
     Exact where every batch has the same weight, as those of one size have in pre-training but for a few padded slots.
+    What some batches count and others do not, such as the metrics of one task among several, has to be left as it is.
 
     Example:
         >>> means = IntervalMeans()
@@ -42,18 +43,20 @@ class IntervalMeans:
         """Go on where `state` was asked for."""
         self._batches, self._means = state["batches"], dict(state["means"])
 
-    def update(self, batches: int, means: Mapping[str, float]) -> dict[str, float]:
+    def update(self, batches: int, means: Mapping[str, float], uneven: Collection[str] = ()) -> dict[str, float]:
         """Return the means over the batches since the last call.
 
         Args:
             batches: number of batches since the epoch began.
             means: what Keras reports at that point.
+            uneven: names of means in which not every batch counts alike; they stay means since the epoch began.
         """
         new = batches - self._batches
         if new <= 0:
             return dict(means)
         latest = {
-            name: mean + self._batches * (mean - self._means.get(name, mean)) / new for name, mean in means.items()
+            name: mean if name in uneven else mean + self._batches * (mean - self._means.get(name, mean)) / new
+            for name, mean in means.items()
         }
         self._batches, self._means = batches, dict(means)
         return latest

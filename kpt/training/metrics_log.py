@@ -24,11 +24,11 @@ __all__ = ["MetricsLog", "read_metrics"]
 class MetricsLog(keras.callbacks.Callback):
     """Writes what `fit` measures, a JSON object a line, flushed line by line, and the same to TensorBoard.
 
-    A line has `step` (steps done), `split` (`"train"`: means over the steps since the line before; `"heldout"`: the
-    `validation_data` of `fit`), `seconds` since the run began, the loss and the metrics by name and, for training, the
-    `learning_rate` and `gradient_norm` of that step (before clipping; where the optimizer tells, as kpt's do) and
-    `tokens_per_second` (evaluation and the first step, which compiles, left out), with `flops_per_second`, of the
-    model alone, and their `share_of_peak`.
+    A line has `step` (steps done), `split` (`"train"`: means over the steps since the line before, or since the epoch
+    began of what the model names in `uneven_metrics`; `"heldout"`: the `validation_data` of `fit`), `seconds` since the
+    run began, the loss and the metrics by name and, for training, the `learning_rate` and `gradient_norm` of that step
+    (before clipping; where the optimizer tells, as kpt's do) and `tokens_per_second` (evaluation and the first step,
+    which compiles, left out), with `flops_per_second`, of the model alone, and their `share_of_peak`.
 
     Like every callback on batch ends it makes `fit` wait for each step's metrics; where steps are short beside that, as
     on accelerators, `compile(steps_per_execution=10)` makes it wait once in ten steps.
@@ -185,7 +185,8 @@ class MetricsLog(keras.callbacks.Callback):
     def _write_training(self, logs: Mapping[str, Any]) -> None:
         now = time.perf_counter()
         done = self.step - self._interval_start
-        values = self._means.update(self.in_means, {name: float(logs[name]) for name in logs})
+        uneven = getattr(self.model, "uneven_metrics", ())
+        values = self._means.update(self.in_means, {name: float(logs[name]) for name in logs}, uneven)
         rate = self._rate(self.step - 1)
         if rate is not None:
             values["learning_rate"] = rate

@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import kpt
-from kpt.training.finetune_report import LEGEND, SCORES, SOURCES, error_view
+from kpt.training.finetune_report import SCORES, SOURCES, error_view
 from kpt.training.metrics_log import read_metrics
 from kpt.training.progress import clock
 from kpt.training.report import curve_of, figure_view, percent, read_json, table_views, write_page
 
 __all__ = ["multi_task_view", "score_words", "write_multi_task_report"]
 
+LEGEND = (
+    "Over the training steps, held-out texts after each epoch. The loss of all tasks is the mean between two records, "
+    "and strong its smoothed course; those of single tasks are means since their epoch began."
+)
 #: Errors of a task that the page shows.
 ERRORS = 8
 

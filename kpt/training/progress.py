@@ -89,7 +89,8 @@ class TrainingProgress(keras.callbacks.Callback):
             return
         now = time.perf_counter()
         values = {name: float(value) for name, value in (logs or {}).items()}
-        words = summary(self._means.update(self._batches_before + batch + 1, values))
+        uneven = getattr(self.model, "uneven_metrics", ())
+        words = summary(self._means.update(self._batches_before + batch + 1, values, uneven))
         norm = last_gradient_norm(self.model)
         if norm is not None:
             words += f"  gradient {norm:.3g}"

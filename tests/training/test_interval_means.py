@@ -32,6 +32,13 @@ def test_a_metric_that_appears_later_is_taken_as_it_is() -> None:
     assert means.update(4, {"loss": 5.0, "accuracy": 0.5})["accuracy"] == 0.5
 
 
+def test_what_not_every_batch_counts_alike_stays_a_mean_since_the_epoch_began() -> None:
+    means = IntervalMeans()
+    means.update(2, {"loss": 5.0, "mood_accuracy": 0.2}, {"mood_accuracy"})
+    latest = means.update(3, {"loss": 6.0, "mood_accuracy": 0.8}, {"mood_accuracy"})
+    assert latest == {"loss": 8.0, "mood_accuracy": 0.8}
+
+
 def test_they_go_on_from_what_was_kept() -> None:
     means = IntervalMeans()
     means.update(3, {"loss": 4.0})

@@ -48,6 +48,11 @@ def test_from_a_run_to_one_of_several_tasks(tmp_path: Path) -> None:
         [e["tasks"]["names"]["f1"] for e in epochs], abs=1e-6
     )
     assert {"mood_loss", "mood_accuracy", "names_loss", "names_accuracy"} <= set(lines[0])
+    assert all(
+        0 <= line["mood_accuracy"] <= 1 and 0 <= line["names_accuracy"] <= 1
+        for line in lines
+        if line["split"] == "train"
+    )
     assert json.loads((out / "config.json").read_text())["mixture"]["proportions"] == {"mood": 0.5, "names": 0.5}
 
     model = load_task_model(out, "mood")
