@@ -90,6 +90,11 @@ class TaskModel(StrategyModel, keras.Model):
             pooler.trainable = False
         if document_width < 0 or (document_width and pooling is None):
             raise InputError(f"document_width is {document_width}; give 0 or more, and 0 where each token is told")
+        self.vocabulary_size = getattr(backbone, "vocabulary_size", None)
+        if self.vocabulary_size is None and (pooling == "distinct" or document_width):
+            raise InputError(
+                "distinct tokens are counted by the backbone's vocabulary_size, which it has not; pool a mean"
+            )
         self.tokenizer, self.document_width = tokenizer, document_width
         if document_width:
             self.document_vectors = keras.layers.Dense(
@@ -99,7 +104,7 @@ class TaskModel(StrategyModel, keras.Model):
                 dtype="float32",
                 name=f"{self.name}_documents",
             )
-            self.document_vectors.build((None, backbone.vocabulary_size))
+            self.document_vectors.build((None, self.vocabulary_size))
         self.dropout = Dropout(dropout, dtype=policy, name="head_dropout")
         self.head = keras.layers.Dense(
             outputs, kernel_initializer=truncated_normal(), dtype=policy, name=f"{self.name}_head"
@@ -131,9 +136,9 @@ class TaskModel(StrategyModel, keras.Model):
             if read.windowed:
                 vector = mean_of_windows(vector, mask, read.batch)
         else:
-            vector = pool_sequence(sequence, mask, self.pooling, token_ids, self.backbone.vocabulary_size)
+            vector = pool_sequence(sequence, mask, self.pooling, token_ids, self.vocabulary_size)
         if self.document_width:
-            there = ops.cast(count_tokens(whole[1], whole[0], self.backbone.vocabulary_size) > 0, "float32")
+            there = ops.cast(count_tokens(whole[1], whole[0], self.vocabulary_size) > 0, "float32")
             shares = there / ops.maximum(ops.sum(there, axis=1, keepdims=True), 1.0)
             vector = ops.concatenate([vector, ops.cast(self.document_vectors(shares), vector.dtype)], axis=-1)
         return vector

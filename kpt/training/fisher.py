@@ -17,6 +17,7 @@ from kpt.data.task_mixture import joint_batch, widened_batch
 from kpt.tasks import Classifier, MultiTask, Regressor, TaskModel
 from kpt.tasks.classifier import label_probabilities
 from kpt.text.vocabulary import Vocabulary
+from kpt.training.optimizers import whole_gradient
 
 __all__ = ["diagonal_fisher", "drawn_labels", "squared_gradients"]
 
@@ -189,9 +190,7 @@ class SquaredGradients(keras.optimizers.Optimizer):
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Add the square of a gradient."""
         total = self._sums[self._get_variable_index(variable)]
-        if hasattr(gradient, "dense_shape"):  # slices of a table: those of one row add up before they are squared
-            gradient = ops.segment_sum(gradient.values, gradient.indices, num_segments=variable.shape[0])
-        self.assign_add(total, ops.square(ops.cast(gradient, total.dtype)))
+        self.assign_add(total, ops.square(ops.cast(whole_gradient(gradient), total.dtype)))
 
     def sum_of(self, variable: Any) -> Any:
         """Return the sum of the squares of a weight's gradients."""

@@ -25,6 +25,7 @@ __all__ = [
     "finetune_optimizer",
     "gpt2_optimizer",
     "last_gradient_norm",
+    "whole_gradient",
 ]
 
 # Peak learning rates that go with `kpt.models.encoder_config`, `bert_config`, `decoder_config` and `gpt2_config`.
@@ -83,10 +84,16 @@ class SelectiveAdamW(_AdamW):
 
 def global_norm(gradients: Sequence[Any]) -> Any:
     r"""Return :math:`\sqrt{\sum_i g_i^2}` over all entries of all gradients, in float32; None has none."""
-    # Slices of a table become a whole one, in which those of one row add up.
-    there = [ops.cast(ops.convert_to_tensor(each), "float32") for each in gradients if each is not None]
+    there = [ops.cast(whole_gradient(each), "float32") for each in gradients if each is not None]
     squares = [ops.sum(ops.square(each)) for each in there]
     return ops.sqrt(sum(squares[1:], squares[0]))
+
+
+def whole_gradient(gradient: Any) -> Any:
+    """Return a gradient as a tensor; slices of a table, as TensorFlow has them, with those of one row added up."""
+    if not hasattr(gradient, "dense_shape"):
+        return ops.convert_to_tensor(gradient)
+    return ops.segment_sum(gradient.values, gradient.indices, num_segments=gradient.dense_shape[0])
 
 
 def last_gradient_norm(model: Any) -> float | None:

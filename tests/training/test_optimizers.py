@@ -9,7 +9,15 @@ import pytest
 from kpt.errors import InputError
 from kpt.models import Encoder
 from kpt.objectives import MaskedLM, NextSentence, Pretrainer
-from kpt.training.optimizers import SelectiveAdamW, adamw, decoder_optimizer, gpt2_optimizer, last_gradient_norm
+from kpt.training.optimizers import (
+    SelectiveAdamW,
+    adamw,
+    decoder_optimizer,
+    global_norm,
+    gpt2_optimizer,
+    last_gradient_norm,
+    whole_gradient,
+)
 from tests.numbers import array
 
 
@@ -110,6 +118,14 @@ def test_the_norm_of_the_gradient_is_noted_before_it_is_clipped() -> None:
     assert last_gradient_norm(model) == pytest.approx(5.0)
     model.optimizer = keras.optimizers.SGD()
     assert last_gradient_norm(model) is None
+
+
+def test_slices_of_one_row_add_up_before_they_are_squared() -> None:
+    class Slices:  # as TensorFlow's IndexedSlices, which only TensorFlow has
+        values, indices, dense_shape = np.array([[1.0, 0.0], [2.0, 4.0]], np.float32), np.array([1, 1]), (3, 2)
+
+    assert keras.ops.convert_to_numpy(whole_gradient(Slices())).tolist() == [[0, 0], [3, 4], [0, 0]]
+    assert float(global_norm([Slices(), None])) == pytest.approx(5.0)
 
 
 def test_what_was_saved_without_a_norm_is_loaded() -> None:
