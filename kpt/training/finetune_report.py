@@ -110,8 +110,10 @@ def numbers_of(results: Mapping[str, Any]) -> list[dict[str, str]]:
         for key, (title, share) in SCORES.items()
         if key in results and key != "micro_f1"
     ]
-    speed = {"name": "Texts per second", "value": f"{results['texts_per_second']:,.0f}", "note": "in training"}
-    return [*numbers, speed]
+    if "texts_per_second" in results:  # not of a run that was interrupted before an epoch ended
+        speed = f"{results['texts_per_second']:,.0f}"
+        numbers.append({"name": "Texts per second", "value": speed, "note": "in training"})
+    return numbers
 
 
 def figures_of(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

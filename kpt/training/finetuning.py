@@ -91,8 +91,7 @@ def finetune(
     weights = None if isinstance(data, TaggedWords) else text_weights(data, settings)
     examples = labelled_examples(model, data, weights=weights, seed=settings.seed)
     checks = labelled_examples(model, held_out, shuffle=False)
-    if settings.probe:
-        fit_head(model, examples)
+    fitted = settings.probe and fit_head(model, examples)
     run = RunFolder.create(out, source.tokenizer, config_of(source, model, data, held_out, settings), overwrite)
 
     steps_per_epoch = examples.steps(settings.batch_size)
@@ -112,6 +111,9 @@ def finetune(
 
     def train_model(interruption: Interruption) -> None:
         try:
+            if fitted:  # it may be better than all that follows
+                scored.set_model(model)
+                scored.score(0)
             model.fit(
                 LabelledBatches(examples, batch_size=batch_size),
                 epochs=settings.epochs,
@@ -277,9 +279,9 @@ def finish(
         "texts_cut": examples.texts.cut,
         "validation_texts": len(held_out),
         "best_epoch": scored.best["epoch"],
-        "epochs": len(scored.epochs),
+        "epochs": len(scored.seconds),
         **{name: value for name, value in scored.best.items() if name not in ("epoch", "step", "confusion")},
-        "texts_per_second": round(speeds[len(speeds) // 2], 1),
+        **({"texts_per_second": round(speeds[len(speeds) // 2], 1)} if speeds else {}),
     }
     if label_kind(model) != "number":
         results["labels"] = list(getattr(model, "labels", ()))

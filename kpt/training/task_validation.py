@@ -72,7 +72,8 @@ class TaskValidation(EpochScores):
         batches: of the validation texts, not shuffled.
 
     Attributes:
-        epochs: for each epoch its number, step, scores and, of labels, the confusion matrix.
+        epochs: for each epoch its number, step, scores and, of labels, the confusion matrix; the first one is number 0
+            if `score` was called before `fit`.
         best: the record of the best epoch, or None.
         outputs: what the model of the best epoch predicted, in the order of the texts.
     """
@@ -85,11 +86,20 @@ class TaskValidation(EpochScores):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Predict, score, and keep the model if it is the best."""
         self.seconds.append(time.perf_counter() - self._begin)
+        self.score(epoch + 1, logs)
+
+    def score(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Predict, score, and keep the model if it is the best.
+
+        Args:
+            epoch: epochs that it was trained; 0 for a model whose head was fitted alone.
+            logs: what the scores are added to.
+        """
         outputs, scores = predicted_scores(self.model, self.batches)
         truth = np.asarray(self.batches.maker.labels)
         if logs is not None:
             logs.update({f"val_{name}": value for name, value in scores.items()})
-        record: dict[str, Any] = {"epoch": epoch + 1, "step": self._step}
+        record: dict[str, Any] = {"epoch": epoch, "step": self._step}
         record |= {name: round(value, 6) for name, value in scores.items()}
         if label_kind(self.model) == "single":
             record["confusion"] = confusion_matrix(truth, outputs.argmax(axis=1), outputs.shape[1]).tolist()

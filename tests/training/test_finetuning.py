@@ -32,13 +32,13 @@ def test_from_a_run_to_a_tuned_one(tmp_path: Path) -> None:
     assert (results["texts"], results["validation_texts"], results["labels"]) == (20, 10, ["neg", "pos"])
     assert results["texts_per_second"] > 0
     epochs = json.loads((out / "epochs.json").read_text())
-    assert [epoch["step"] for epoch in epochs] == [3, 6, 9, 12, 15, 18]
-    assert epochs[results["best_epoch"] - 1]["confusion"] == [[5, 0], [0, 5]]
+    assert [epoch["step"] for epoch in epochs] == [0, 3, 6, 9, 12, 15, 18]
+    assert epochs[results["best_epoch"]]["confusion"] == [[5, 0], [0, 5]]
     assert json.loads((out / "errors.json").read_text()) == []
     assert RunFolder(out).steps == [3 * results["best_epoch"]]
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [line["macro_f1"] for line in lines if line["split"] == "heldout"] == pytest.approx(
-        [epoch["macro_f1"] for epoch in epochs], abs=1e-6
+        [epoch["macro_f1"] for epoch in epochs[1:]], abs=1e-6
     )
     config = json.loads((out / "config.json").read_text())
     assert (config["kind"], config["model"]["from"]) == ("classifier", str(run.path))
