@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 WORKERS ?= 2
 
 # What runs on every backend (tests/conftest.py marks it) and can be collected where TensorFlow cannot be imported.
-BACKEND_TESTS := $(wildcard tests/layers tests/models tests/objectives tests/tasks tests/generation tests/interop/test_assignment.py tests/interop/test_hugging_face.py tests/interop/test_tasks.py tests/training tests/data/test_batches.py tests/data/test_labelled_batches.py)
+BACKEND_TESTS := $(wildcard tests/layers tests/models tests/objectives tests/tasks tests/generation tests/interop/test_assignment.py tests/interop/test_hugging_face.py tests/interop/test_tasks.py tests/training tests/data/test_batches.py tests/data/test_labelled_batches.py tests/data/test_masked_records.py)
 WITHOUT_TENSORFLOW := PYTHONPATH=tests/without_tensorflow$${PYTHONPATH:+:$$PYTHONPATH}
 
 .PHONY: demo test test-tensorflow test-jax test-torch lint bench clean
@@ -42,6 +42,7 @@ bench: .venv/bench.stamp
 	$(BIN)/python -m benchmarks.generation
 	$(BIN)/python -m benchmarks.word2vec
 	$(BIN)/python -m benchmarks.finetuning
+	$(BIN)/python -m benchmarks.multi_task
 	$(BIN)/python -m benchmarks.checkpoints
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.devices

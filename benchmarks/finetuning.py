@@ -45,6 +45,12 @@ from kpt.files import write_json
 from kpt.text import Document, WordPieceTokenizer
 
 SIDES = ("pre-trained", "from scratch", "baseline")
+#: Sides that show what a part of the recipe buys: the pre-trained model, tuned without it.
+WITHOUT: dict[str, dict[str, Any]] = {
+    "without distinct tokens": {"pooling": "mean"},
+    "without document vectors": {"document_vectors": False},
+    "without fitted head": {"probe": False},
+}
 BASELINES = {"entities": "most frequent tag"}
 TF_IDF = "TF-IDF"
 #: The scores and what the table calls them.
@@ -120,7 +126,7 @@ def tuned(run: Path, side: str, files: dict[str, Path], settings: dict[str, Any]
 
     tags = files["train"].suffix == ".conll"
     precision = RunFolder(run).config["training"]["precision"]
-    source = trained_source(run) if side == "pre-trained" else new_source(settings["size"], run / "tokenizer")
+    source = new_source(settings["size"], run / "tokenizer") if side == "from scratch" else trained_source(run)
     count = len(read_conll(files["train"]) if tags else read_labelled(files["train"]))
     epochs = enough_epochs(count, settings["batch_size"], settings["epochs"], settings["updates"])
     chosen = FinetuneSettings(
@@ -131,6 +137,7 @@ def tuned(run: Path, side: str, files: dict[str, Path], settings: dict[str, Any]
         precision=precision,
         seed=seed,
         learning_rate=settings.get("learning_rate"),
+        **WITHOUT.get(side, {}),
     )
     with tempfile.TemporaryDirectory() as temporary:
         out = Path(temporary) / "tuned"
@@ -252,7 +259,14 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--steps", type=int, help=f"of the pre-training (default {SETTINGS['steps']})")
     parser.add_argument("--labels", type=int, nargs="+", help="numbers of labels (default 50 200 1400)")
     parser.add_argument("--seeds", type=int, help=f"(default {SETTINGS['seeds']})")
-    parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES)
+    parser.add_argument(
+        "--sides",
+        nargs="+",
+        choices=(*SIDES, *WITHOUT),
+        default=SIDES,
+        metavar="SIDE",
+        help=f"of {', '.join((*SIDES, *WITHOUT))} (default: the first three)",
+    )
     parser.add_argument("--learning-rate", type=float, help="of the tuning (default: kpt's)")
     parser.add_argument("--precision", default="float32", help="of the models")
     parser.add_argument("--tiny", action="store_true", help="only try that everything runs")

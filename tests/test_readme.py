@@ -16,7 +16,7 @@ from kpt.cli.main import main
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall("```sh\n(.*?)```", README, flags=re.DOTALL) for line in block.splitlines()]
-TINY = {"8000": "90", "4000": "300", "3000": "2", "mini": "tiny"}
+TINY = {"8000": "90", "4000": "300", "3000": "2", "1000": "2", "500": "3", "10": "2", "mini": "tiny"}
 TINY_TRAINING = ["--batch-size", "4", "--length", "24", "--evaluations", "1"]
 
 
@@ -55,7 +55,7 @@ def test_all_examples_are_named_in_their_order() -> None:
 
 def test_the_benchmarks_take_these_options() -> None:
     calls = commands("python -m ") + commands("KERAS_BACKEND=jax python -m ")
-    assert len(calls) == 10
+    assert len(calls) == 11
     for module, *words in calls:
         source = (ROOT / Path(*module.split("."))).with_suffix(".py").read_text(encoding="utf-8")
         assert all(f'"{word}"' in source for word in words if word.startswith("--")), module
@@ -79,19 +79,29 @@ def test_the_command_line_from_text_to_an_answer(
         )
         (tmp_path / "reviews" / f"{animal}.txt").write_text(text, encoding="utf-8")
 
+    (tmp_path / "domain").mkdir()
+    for thing in ("zeppelin", "xylophone", "kayak", "jukebox"):
+        text = "\n\n".join(f"The {thing} was {how}. It was a {how} {thing}." for how in ("quick", "vivid", "odd"))
+        (tmp_path / "domain" / f"{thing}.txt").write_text(text, encoding="utf-8")
+
     verbs = commands("kpt ")
     assert [words[0] for words in verbs] == [
         *("tokenizer", "prepare", "pretrain", "pretrain", "export"),
         *("tokenizer", "prepare", "pretrain", "evaluate", "generate", "export", "export"),
         *("tokenizer", "prepare", "pretrain"),
         *("finetune", "evaluate", "predict", "export"),
+        *("finetune", "explain"),
+        *("tokenizer", "prepare", "pretrain"),
+        *("prepare", "pretrain"),
     ]
     for name in ("train", "validation", "test"):
         texts = [{"text": f"the {animal} saw the ball", "label": animal < "d"} for animal in ("cat", "dog") * 4]
         (tmp_path / f"{name}.jsonl").write_text("".join(f"{json.dumps(text)}\n" for text in texts), encoding="utf-8")
     for words in verbs:
         tiny = [TINY.get(word, word) for word in words]
-        small = TINY_TRAINING if words[0] == "pretrain" and words[1] != "word2vec" else ()
+        small = TINY_TRAINING if words[0] == "pretrain" and words[1] != "word2vec" else []
+        if "tfrecord" in words:
+            small = ["--length", "24"]
         assert main([*tiny, *small]) == 0, capfd.readouterr().err
     assert (tmp_path / "runs" / "bert" / "report.html").is_file()
 
