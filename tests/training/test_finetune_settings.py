@@ -8,7 +8,7 @@ from kpt.training.finetune_settings import FinetuneSettings, peak_rate
 
 def test_the_defaults_are_the_recipe() -> None:
     settings = FinetuneSettings()
-    assert (settings.epochs, settings.batch_size, settings.pooling) == (4, 32, "mean")
+    assert (settings.epochs, settings.batch_size, settings.pooling) == (4, 32, "distinct")
     config = settings.optimizer(steps=100, width=768).get_config()
     assert (config["epsilon"], config["weight_decay"], config["global_clipnorm"]) == (1e-8, 0.01, 1.0)
     schedule = config["learning_rate"]["config"]

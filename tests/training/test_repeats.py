@@ -14,7 +14,7 @@ from kpt.training.repeats import finetune_repeats, mean_and_deviation
 from kpt.training.run_folder import RunFolder
 from tests.training.small_finetuning import small_files, small_run
 
-SETTINGS = FinetuneSettings(epochs=1, batch_size=8, learning_rate=1e-2, length=16, seed=5)
+SETTINGS = FinetuneSettings(epochs=1, batch_size=8, learning_rate=1e-2, length=16, seed=5, probe=False)
 
 
 def test_the_best_of_several_is_kept_and_all_are_told(tmp_path: Path) -> None:
