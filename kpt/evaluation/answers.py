@@ -81,14 +81,14 @@ def answer_scores(golds: Sequence[Sequence[str]], answers: Sequence[str]) -> dic
         answers: what was answered, `""` for no answer.
 
     Returns:
-        `f1`, `exact_match`; where some questions have an answer and some have none also `answerable_f1`,
+        `answer_f1`, `exact_match`; where some questions have an answer and some have none also `answerable_f1`,
         `answerable_exact_match` and `unanswerable_accuracy`. All are between 0 and 1.
 
     Raises:
         InputError: there is no question, or not as many answers as questions.
 
     Example:
-        >>> answer_scores([["Anna Li"], []], ["Anna", ""])["f1"]
+        >>> answer_scores([["Anna Li"], []], ["Anna", ""])["answer_f1"]
         0.833...
     """
     if not len(golds) or len(golds) != len(answers):
@@ -96,7 +96,7 @@ def answer_scores(golds: Sequence[Sequence[str]], answers: Sequence[str]) -> dic
     matches = np.array([answer_match(*pair) for pair in zip(golds, answers, strict=True)])
     overlaps = np.array([answer_f1(*pair) for pair in zip(golds, answers, strict=True)])
     answerable = np.array([bool(some) for some in golds])
-    scores = {"f1": float(overlaps.mean()), "exact_match": float(matches.mean())}
+    scores = {"answer_f1": float(overlaps.mean()), "exact_match": float(matches.mean())}
     if answerable.any() and not answerable.all():
         scores |= {
             "answerable_f1": float(overlaps[answerable].mean()),

@@ -48,14 +48,14 @@ def test_scores_of_one_answer(golds: list[str], answer: str, match: float, f1: f
 def test_means_over_both_kinds_of_questions() -> None:
     assert answer_scores([["Anna"], ["Li Bo"], [], []], ["anna", "Bo", "", "x"]) == pytest.approx(
         {
-            "f1": (1 + 2 / 3 + 1) / 4,
+            "answer_f1": (1 + 2 / 3 + 1) / 4,
             "exact_match": 0.5,
             "answerable_f1": 5 / 6,
             "answerable_exact_match": 0.5,
             "unanswerable_accuracy": 0.5,
         }
     )
-    assert answer_scores([["Anna"]], ["Bo"]) == {"f1": 0, "exact_match": 0}
+    assert answer_scores([["Anna"]], ["Bo"]) == {"answer_f1": 0, "exact_match": 0}
 
 
 def test_threshold_of_no_answer() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kpt.models import Encoder
-from kpt.tasks import Classifier, MultiTask, Regressor, Tagger
+from kpt.tasks import Classifier, MultiTask, QuestionAnswerer, Regressor, Tagger
 from tests.batches import inputs_of, random_batch, tiny_decoder, tiny_encoder
 from tests.contract import CHECKS, Case, classes_of
 
@@ -28,6 +28,10 @@ CASES = {
         lambda **k: Regressor(tiny_encoder(pooler=False, **k), mean=2.0, deviation=0.5, pooling="first"),
         INPUTS,
         lambda made, tensors: made(tensors)[:, None],
+    ),
+    "QuestionAnswerer": Case(
+        lambda **k: QuestionAnswerer(tiny_encoder(pooler=False, **k), stride=3, threshold=1.5),
+        INPUTS,
     ),
     "Tagger": Case(
         lambda **k: Tagger(tiny_encoder(pooler=False, **k), ["O", "B-x", "I-x"], dropout=0.3),
