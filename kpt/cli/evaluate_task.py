@@ -14,11 +14,11 @@ from kpt.errors import InputError
 __all__ = ["TASK_KINDS", "task_model"]
 
 #: Kinds of runs that `task_model` evaluates, as `config.json` has them.
-TASK_KINDS = ("classifier", "regressor", "tagger", "multi_task")
+TASK_KINDS = ("classifier", "regressor", "tagger", "question_answerer", "multi_task")
 
 
 def task_model(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
-    """Evaluate a classifier, a regressor or a tagger on each file; its fields are those of the training.
+    """Evaluate a task model on each file; its fields are those of the training.
 
     Args:
         arguments: `source`, `task`, `data`, `group` and `backend`.

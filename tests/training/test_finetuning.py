@@ -158,7 +158,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
 
 def test_refusals_of_models(tmp_path: Path) -> None:
     run = small_run(tmp_path / "bert")
-    with pytest.raises(InputError, match="has no classifier, regressor or tagger"):
+    with pytest.raises(InputError, match="has no task model"):
         load_task_model(run.path)
     with pytest.raises(InputError, match="There is no size 'tinny'"):
         new_source("tinny", tmp_path / "bert" / "tokenizer")
