@@ -58,7 +58,7 @@ def groups_of(file: Path, field: str, settings: Any) -> list[str]:
     """
     from kpt.data.text_records import read_text_records
 
-    if settings.task == "tag" or settings.glue is not None:
+    if settings.task in ("tag", "qa") or settings.glue is not None:
         raise InputError("--group is for files of records with named fields (.jsonl .csv .tsv); leave it out")
     groups = []
     for record in read_text_records(file, text_field=settings.text_field, pair_field=settings.pair_field):

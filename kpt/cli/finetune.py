@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kpt.cli.arguments import check_out
+from kpt.cli.arguments import check_out, positive_integer
 from kpt.cli.backend import load_devices
 from kpt.cli.finetune_arguments import SETTINGS, TRAINED, add_arguments, check_source, source_of
 from kpt.cli.finetune_tasks import add_task_parsers

@@ -43,6 +43,26 @@ class EncodedQuestions(NamedTuple):
         first, last = np.searchsorted(starts, [begin, begin + self.texts.sizes[window, 1]])
         return int(first), starts[first:last] - begin + self.texts.sizes[window, 0] + 2
 
+    def nearest(self) -> list[np.ndarray]:
+        r"""Return for each question int64 [words]: the window in which each word's first piece has the most context.
+
+        That is the one of the greatest :math:`\min(l, r) + 0.01 n`, with l pieces of the text before it in the window,
+        r after it and n in all; of equal ones the first.
+
+        Source: Devlin et al. 2018, google-research/bert, `run_squad.py` (`_check_is_max_context`).
+        """
+        best = [np.full(len(starts), -1.0) for starts in self.starts]
+        nearest = [np.zeros(len(starts), np.int64) for starts in self.starts]
+        for window, owner in enumerate(self.owners):
+            first, columns = self.words(window)
+            asked, pieces = self.texts.sizes[window]
+            before = columns - asked - 2
+            context = np.minimum(before, pieces - 1 - before) + 0.01 * pieces
+            words = np.arange(first, first + len(columns))
+            more = context > best[owner][words]
+            best[owner][words[more]], nearest[owner][words[more]] = context[more], window
+        return nearest
+
     def labels(self, answers: Sequence[Answer]) -> np.ndarray:
         """Return int32 [windows, 2]: the columns of the first and the last word of the answer, 0 ([CLS]) for none.
 

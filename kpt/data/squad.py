@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from kpt.errors import InputError
-from kpt.text.sources import Files
+from kpt.text.blocks import read_blocks
+from kpt.text.sources import Files, SourceFile, find_files
 
 __all__ = ["Questions", "read_squad"]
 
@@ -50,13 +50,14 @@ def read_squad(files: Files) -> Questions:
     Offsets are characters (code points). A question without answers, or one that `is_impossible`, has none.
 
     Args:
-        files: a path, or several of them.
+        files: a path, a URL, a glob pattern or a folder, or several of them.
 
     Raises:
         InputError: a file is missing or no such json, a key is missing, a context or a question is empty, an id is
             there twice, or an answer is not at its offset. The message has the file and the question's id.
 
     Example:
+        >>> from pathlib import Path
         >>> answer = {"text": "Anna", "answer_start": 0}
         >>> asked = {"id": "1", "question": "Who sang?", "answers": [answer]}
         >>> data = {"data": [{"paragraphs": [{"context": "Anna sang.", "qas": [asked]}]}]}
@@ -68,9 +69,9 @@ def read_squad(files: Files) -> Questions:
     """
     data = Questions([], [], [], [], [])
     seen: dict[str, str] = {}
-    for path in [files] if isinstance(files, str | Path) else files:
+    for path in find_files(files, (".json",)):
         before = len(data)
-        for number, article in enumerate(_list(_json(Path(path)), "data", f"{path}")):
+        for number, article in enumerate(_list(_json(path), "data", f"{path}")):
             for row, paragraph in enumerate(_list(article, "paragraphs", f"{path}, article {number}")):
                 where = f"{path}, article {number}, paragraph {row}"
                 context = _text(paragraph, "context", where)
@@ -114,12 +115,9 @@ def _add(data: Questions, asked: Any, context: str, path: str, where: str, seen:
     data.places.append(place)
 
 
-def _json(path: Path) -> Any:
+def _json(path: SourceFile) -> Any:
     try:
-        content = path.read_bytes()
-        return json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
-    except (OSError, EOFError) as error:
-        raise InputError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); name a file") from error
+        return json.loads("".join(read_blocks(path, problems=Counter())))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no valid json ({error}); give a file in SQuAD's json") from error
 

@@ -11,7 +11,15 @@ import numpy as np
 
 from kpt.errors import InputError
 
-__all__ = ["answer_f1", "answer_match", "answer_scores", "best_threshold", "normalize_answer"]
+__all__ = [
+    "answer_f1",
+    "answer_match",
+    "answer_scores",
+    "best_threshold",
+    "mean_answer_scores",
+    "normalize_answer",
+    "question_scores",
+]
 
 PUNCTUATION = str.maketrans("", "", string.punctuation)
 ARTICLES = re.compile(r"\b(a|an|the)\b", re.UNICODE)
@@ -91,11 +99,45 @@ def answer_scores(golds: Sequence[Sequence[str]], answers: Sequence[str]) -> dic
         >>> answer_scores([["Anna Li"], []], ["Anna", ""])["answer_f1"]
         0.833...
     """
+    return mean_answer_scores(question_scores(golds, answers))
+
+
+def question_scores(golds: Sequence[Sequence[str]], answers: Sequence[str]) -> np.ndarray:
+    """Return float64 [questions, 3]: exact match, F1, and whether the question has an answer.
+
+    Args:
+        golds: the true answers of each question; none for a question without an answer.
+        answers: what was answered, `""` for no answer.
+
+    Raises:
+        InputError: there is no question, or not as many answers as questions.
+
+    Example:
+        >>> question_scores([["Anna"], []], ["the Anna", "Anna"]).tolist()
+        [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
+    """
     if not len(golds) or len(golds) != len(answers):
         raise InputError(f"{len(answers)} answers for {len(golds)} questions; give one to each of at least one")
-    matches = np.array([answer_match(*pair) for pair in zip(golds, answers, strict=True)])
-    overlaps = np.array([answer_f1(*pair) for pair in zip(golds, answers, strict=True)])
-    answerable = np.array([bool(some) for some in golds])
+    return np.array(
+        [
+            (answer_match(some, answer), answer_f1(some, answer), bool(some))
+            for some, answer in zip(golds, answers, strict=True)
+        ],
+        np.float64,
+    )
+
+
+def mean_answer_scores(scores_of_questions: np.ndarray) -> dict[str, float]:
+    """Return the means that `answer_scores` has.
+
+    Args:
+        scores_of_questions: from `question_scores`, all or some of its rows.
+
+    Example:
+        >>> mean_answer_scores(np.array([[1.0, 1.0, 1.0], [0.0, 0.5, 1.0]]))
+        {'answer_f1': 0.75, 'exact_match': 0.5}
+    """
+    matches, overlaps, answerable = scores_of_questions[:, 0], scores_of_questions[:, 1], scores_of_questions[:, 2] > 0
     scores = {"answer_f1": float(overlaps.mean()), "exact_match": float(matches.mean())}
     if answerable.any() and not answerable.all():
         scores |= {

@@ -29,7 +29,7 @@ def bootstrap_intervals(
         seed: of the draws.
 
     Returns:
-        Lower and upper end by name.
+        Lower and upper end by name; of a score that some draws lack, over the others.
 
     Raises:
         InputError: there are no texts or no draws, or the level is not between 0 and 1.
@@ -48,5 +48,5 @@ def bootstrap_intervals(
     ends = [(1 - level) / 2, (1 + level) / 2]
     return {
         name: [round(float(end), 4) for end in np.quantile([draw[name] for draw in draws if name in draw], ends)]
-        for name in draws[0]
+        for name in dict.fromkeys(name for draw in draws for name in draw)
     }

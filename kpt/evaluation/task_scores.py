@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from kpt.data.squad import Questions
 from kpt.data.tagged import TaggedExamples, encode_words
 from kpt.data.text_sequences import encode_texts
 from kpt.errors import InputError
-from kpt.evaluation.answers import answer_f1, answer_scores, best_threshold
+from kpt.evaluation.answers import answer_f1, answer_scores, best_threshold, mean_answer_scores, question_scores
 from kpt.evaluation.bootstrap import bootstrap_intervals
 from kpt.evaluation.classification import classification_scores, confusion_matrix, multi_label_scores
 from kpt.evaluation.entities import entity_counts, scores_by_type, scores_of_counts
@@ -171,6 +172,26 @@ def task_scores(model: TaskModel, truth: np.ndarray, outputs: np.ndarray) -> dic
     return classification_scores(truth, outputs.argmax(axis=1), outputs.shape[1])
 
 
+def scores_of_rows(
+    model: TaskModel, truth: np.ndarray, outputs: np.ndarray
+) -> Callable[[np.ndarray], dict[str, float]]:
+    """Return a function from numbers of texts to their `task_scores`, which looks at each text once.
+
+    Args:
+        model: the model.
+        truth: see `task_scores`.
+        outputs: likewise.
+    """
+    if isinstance(model, Tagger):
+        counts = entity_counts(*tag_names(model, truth, outputs))
+        return lambda rows: scores_of_counts(counts[rows])
+    if isinstance(model, QuestionAnswerer):
+        told = model.answers([text for text, _ in truth], outputs)
+        scored = question_scores([golds for _, golds in truth], told)
+        return lambda rows: mean_answer_scores(scored[rows])
+    return lambda rows: task_scores(model, truth[rows], outputs[rows])
+
+
 def tag_names(model: Tagger, truth: np.ndarray, outputs: np.ndarray) -> tuple[list[list[str]], list[list[str]]]:
     """Return the true and the most probable tags of the words of each text; `O` where a word has no logits.
 
@@ -218,22 +239,12 @@ def evaluate_task(
         **{name: round(value, 6) for name, value in task_scores(model, truth, outputs).items()},
     }
     if isinstance(model, Tagger):
-        names = tag_names(model, truth, outputs)
-        counts = entity_counts(*names)
-        results["types"] = scores_by_type(*names)
+        results["types"] = scores_by_type(*tag_names(model, truth, outputs))
     if isinstance(model, QuestionAnswerer):
         results |= threshold_scores(truth, outputs)
     if resamples:
-        results["intervals"] = bootstrap_intervals(
-            lambda rows: (
-                scores_of_counts(counts[rows])
-                if isinstance(model, Tagger)
-                else task_scores(model, truth[rows], outputs[rows])
-            ),
-            len(data),
-            resamples=resamples,
-            seed=seed,
-        )
+        scores = scores_of_rows(model, truth, outputs)
+        results["intervals"] = bootstrap_intervals(scores, len(data), resamples=resamples, seed=seed)
     if label_kind(model) == "single":
         confusion = confusion_matrix(truth, outputs.argmax(axis=1), outputs.shape[1])
         results |= {"labels": list(getattr(model, "labels", ())), "confusion": confusion.tolist()}

@@ -47,9 +47,11 @@ class QuestionAnswerer(TaskModel):
     r"""A model that finds the answer to a question in a text; see `TaskModel` for what it takes.
 
     Raw texts are pairs of a question and a text; a label is the answer's first character and the one after its last, or
-    None for no answer. A long text is read in overlapping windows (`kpt.data.questions`). The answer is the span of
-    words of the greatest :math:`s_i + e_j`, with :math:`i \le j < i + n`, over all windows; that of no answer is the
-    least of the windows' :math:`s_0 + e_0`, at [CLS]. Places are told by the first piece of a word.
+    None for no answer. A long text is read in overlapping windows (`kpt.data.questions`). The logits
+    :math:`s_i` and :math:`e_i` of word i are those of its first piece, in the window in which that has the most context
+    (`kpt.data.questions`); they are not normalized, so that windows compare. The answer is the span of words of the
+    greatest :math:`s_i + e_j`, with :math:`i \le j < i + n`. The score of no answer is the least of the windows'
+    :math:`s_0 + e_0`, at [CLS].
 
     Args:
         backbone: The model below, such as `kpt.Encoder`.
@@ -155,7 +157,9 @@ class QuestionAnswerer(TaskModel):
         maker: Any = batches.maker
         encoded = maker.encoded
         found = np.zeros(len(encoded.spans), FOUND)
-        found["score"], found["null_score"] = -np.inf, np.inf
+        found["null_score"] = np.inf
+        logits_of_words = [np.zeros((len(spans), 2)) for spans in encoded.spans]
+        nearest = encoded.nearest()
         counts = np.bincount(encoded.owners, minlength=len(found))
         for step in range(maker.steps(batches.batch_size)):
             batch = batches.batch(step)
@@ -165,13 +169,15 @@ class QuestionAnswerer(TaskModel):
                 one, z = found[owner : owner + 1], logits[row]
                 one["null_score"] = min(one["null_score"][0], z[0].sum())
                 first, columns = encoded.words(window)
-                begin, end, score = best_span(z[columns], self.answer_words)
-                if score > one["score"][0]:
-                    spans = encoded.spans[owner]
-                    one["start"], one["end"], one["score"] = spans[first + begin, 0], spans[first + end, 1], score
+                own = nearest[owner][first : first + len(columns)] == window
+                logits_of_words[owner][first + np.flatnonzero(own)] = z[columns[own]]
                 if maker.labels is not None:
                     right = z[maker.labels[window], [0, 1]]
                     one["loss"] += np.mean(np.logaddexp.reduce(z, axis=0) - right) / counts[owner]
+        for row, (words, spans) in enumerate(zip(logits_of_words, encoded.spans, strict=True)):
+            begin, end, found["score"][row] = best_span(words, self.answer_words)
+            if len(spans):
+                found["start"][row], found["end"][row] = spans[begin, 0], spans[end, 1]
         return found
 
     def answers(self, contexts: Sequence[str], found: np.ndarray) -> list[str]:

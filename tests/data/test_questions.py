@@ -48,6 +48,14 @@ def test_answers_within_words_are_taken_to_whole_ones(tokenizer: WordPieceTokeni
     assert encoded.labels([(3, 4)]).tolist() == [[columns[1], columns[1]]]
 
 
+def test_words_are_nearest_to_the_window_with_the_most_context(tokenizer: WordPieceTokenizer) -> None:
+    encoded = encode_questions(tokenizer, ["?", "?"], [WORDS, "a b"], length=8, stride=3)
+    # The windows have a b c d, d e f g and g h; d has no context on one side of either, and both are of one size.
+    assert [some.tolist() for some in encoded.nearest()] == [[0, 0, 0, 0, 1, 1, 1, 2], [3, 3]]
+    overlapping = encode_questions(tokenizer, ["?"], [WORDS], length=8, stride=1)
+    assert overlapping.nearest()[0].tolist() == [0, 0, 0, 1, 2, 3, 4, 4]
+
+
 def test_long_texts(tokenizer: WordPieceTokenizer) -> None:
     text = " ".join(["a"] * 99_999 + ["b"])
     encoded = encode_questions(tokenizer, ["?"], [text], length=384, stride=128)

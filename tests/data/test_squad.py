@@ -66,7 +66,7 @@ def test_bad_input_is_named(tmp_path: Path, questions: list[Any], context: str, 
 
 def test_no_squad_file(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="does not exist"):
         read_squad(path)
     path.write_text("{")
     with pytest.raises(InputError, match="no valid json"):
