@@ -48,4 +48,4 @@ def test_contract(case: str, check: str, tmp_path: Path) -> None:
 
 
 def test_every_task_model_is_under_contract() -> None:
-    assert {case.split()[0] for case in CASES} == classes_of("kpt.tasks")
+    assert {case.split()[0] for case in CASES} == classes_of("kpt.tasks") - {"SpanCrossentropy"}  # which is a loss
