@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kpt.generation import generate
     from kpt.models import Decoder, Encoder
     from kpt.objectives import Pretrainer, Word2Vec
-    from kpt.tasks import Classifier, MultiTask, Regressor, Tagger
+    from kpt.tasks import Classifier, MultiTask, QuestionAnswerer, Regressor, Tagger
     from kpt.text import (
         BytePairTokenizer,
         CharacterTokenizer,
@@ -56,6 +56,7 @@ __all__ = [
     "InputError",
     "MultiTask",
     "Pretrainer",
+    "QuestionAnswerer",
     "Regressor",
     "SentencePieceTokenizer",
     "Tagger",
@@ -112,6 +113,7 @@ __getattr__, __dir__ = lazy_names(
         "generate": "kpt.generation",
         "MultiTask": "kpt.tasks",
         "Pretrainer": "kpt.objectives",
+        "QuestionAnswerer": "kpt.tasks",
         "Regressor": "kpt.tasks",
         "SentencePieceTokenizer": "kpt.text",
         "Tagger": "kpt.tasks",

@@ -14,11 +14,11 @@ from kpt.errors import InputError
 __all__ = ["TASK_KINDS", "task_model"]
 
 #: Kinds of runs that `task_model` evaluates, as `config.json` has them.
-TASK_KINDS = ("classifier", "regressor", "tagger", "multi_task")
+TASK_KINDS = ("classifier", "regressor", "tagger", "question_answerer", "multi_task")
 
 
 def task_model(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
-    """Evaluate a classifier, a regressor or a tagger on each file; its fields are those of the training.
+    """Evaluate a task model on each file; its fields are those of the training.
 
     Args:
         arguments: `source`, `task`, `data`, `group` and `backend`.
@@ -58,7 +58,7 @@ def groups_of(file: Path, field: str, settings: Any) -> list[str]:
     """
     from kpt.data.text_records import read_text_records
 
-    if settings.task == "tag" or settings.glue is not None:
+    if settings.task in ("tag", "qa") or settings.glue is not None:
         raise InputError("--group is for files of records with named fields (.jsonl .csv .tsv); leave it out")
     groups = []
     for record in read_text_records(file, text_field=settings.text_field, pair_field=settings.pair_field):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kpt.cli.arguments import check_out
+from kpt.cli.arguments import check_out, positive_integer
 from kpt.cli.backend import load_devices
 from kpt.cli.finetune_arguments import SETTINGS, TRAINED, add_arguments, check_source, source_of
 from kpt.cli.finetune_tasks import add_task_parsers
@@ -28,7 +28,18 @@ GLUE = {
     "WNLI": False,
 }
 #: What is handed on where a task has it.
-OWN_SETTINGS = ("multi_label", "pooling", "windows", "text_field", "pair_field", "label_field", "column", "repair_tags")
+OWN_SETTINGS = (
+    "multi_label",
+    "pooling",
+    "windows",
+    "text_field",
+    "pair_field",
+    "label_field",
+    "column",
+    "repair_tags",
+    "stride",
+    "answer_words",
+)
 
 
 def add_parser(verbs: Any) -> Sequence[argparse.ArgumentParser]:
@@ -74,6 +85,20 @@ def add_parser(verbs: Any) -> Sequence[argparse.ArgumentParser]:
     tag.add_argument(
         "--repair-tags", action="store_true", help="let an I-TYPE that continues nothing begin an entity, and count it"
     )
+    qa: argparse.ArgumentParser = tasks.add_parser(
+        "qa",
+        help="the part of a text that answers a question",
+        description="Fine-tune a model to find the answers to questions in texts. The files are SQuAD's json (1.1 or "
+        "2.0). Long texts are read in overlapping windows.",
+        epilog="Example: kpt finetune qa --from run --train train.json --validation dev.json --out tuned",
+    )
+    add_arguments(qa, records=False)
+    qa.add_argument(
+        "--stride", type=positive_integer, default=128, metavar="N", help="tokens from window to window (default: 128)"
+    )
+    qa.add_argument(
+        "--answer-words", type=positive_integer, default=30, metavar="N", help="of an answer at most (default: 30)"
+    )
     glue: argparse.ArgumentParser = tasks.add_parser(
         "glue",
         help="one of the nine tasks of GLUE",
@@ -84,9 +109,9 @@ def add_parser(verbs: Any) -> Sequence[argparse.ArgumentParser]:
     glue.add_argument("--task", dest="glue", required=True, choices=GLUE, help="its name")
     glue.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with train.tsv and dev.tsv")
     add_arguments(glue, files=False)
-    for parser in (classify, regress, tag, glue):
+    for parser in (classify, regress, tag, qa, glue):
         parser.set_defaults(run=run)
-    return classify, regress, tag, glue, *add_task_parsers(tasks)
+    return classify, regress, tag, qa, glue, *add_task_parsers(tasks)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def add_arguments(
         files: whether it takes names of files.
     """
     add_source_argument(parser, required=False)
-    kinds = ".jsonl .csv .tsv, or .gz; also URLs" if records else "in columns, or .gz; also URLs"
+    kinds = ".jsonl .csv .tsv, or .gz; also URLs" if records else "in columns (qa: SQuAD's .json), or .gz; also URLs"
     if several:
         parser.add_argument(
             "--tasks",

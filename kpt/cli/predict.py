@@ -27,7 +27,7 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
     """Describe the verb."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "predict",
-        help="tell the labels, numbers or entities of texts",
+        help="tell the labels, numbers, entities or answers of texts",
         description="Tell what a tuned model was trained to tell of texts. Each text gets a line with a JSON object, "
         "in the order of the texts: its label and the probability of each, its number, or its entities with the places "
         "of their characters. The file may have any size. An empty text is told like any other, and counted.",
@@ -72,11 +72,14 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     config = RunFolder(arguments.source).config
     # What a run of several tasks lacks is said when it is loaded.
     training = config.get("tasks", {}).get(arguments.task) or config.get("training", {})
+    fields = training.get("text_field", "text"), training.get("pair_field")
+    if training.get("task") == "qa":
+        fields = "question", "context"
     problems: Counter[str] = Counter()
     records = read_text_records(
         arguments.file,
-        text_field=arguments.text_field or training.get("text_field", "text"),
-        pair_field=arguments.pair_field or training.get("pair_field"),
+        text_field=arguments.text_field or fields[0],
+        pair_field=arguments.pair_field or fields[1],
         kind=arguments.kind,
         problems=problems,
     )

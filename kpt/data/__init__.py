@@ -11,6 +11,7 @@ from kpt.data.packed import PackedSequences
 from kpt.data.pairs import SentencePairs
 from kpt.data.prepare import prepare
 from kpt.data.segments import Segments
+from kpt.data.squad import Questions, read_squad
 from kpt.data.store import TokenStore
 from kpt.data.text_sequences import EncodedTexts, Marks, encode_texts, sequence_marks
 from kpt.data.windows import Windows
@@ -30,6 +31,7 @@ __all__ = [
     "Marks",
     "MaskedRecords",
     "PackedSequences",
+    "Questions",
     "Segments",
     "SentencePairs",
     "TaggedWords",
@@ -43,6 +45,7 @@ __all__ = [
     "prepare",
     "read_conll",
     "read_labelled",
+    "read_squad",
     "sequence_marks",
 ]
 

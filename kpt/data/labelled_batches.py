@@ -54,6 +54,11 @@ class LabelledExamples:
         self._totals = texts.totals
         self._epoch = lru_cache(maxsize=3)(self._batches_of_epoch)
 
+    @property
+    def truth(self) -> Any:
+        """What scores compare with: the labels, in the order of the texts."""
+        return None if self.labels is None else np.asarray(self.labels)
+
     def steps(self, batch_size: int) -> int:
         """Return the number of batches of an epoch."""
         return -(-len(self.texts) // batch_size)

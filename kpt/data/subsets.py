@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from kpt.data.conll import TaggedWords
 from kpt.data.labelled import LabelledTexts
+from kpt.data.squad import Questions
 from kpt.errors import InputError
 
 __all__ = ["balanced_rows", "rows_of", "some_texts"]
 
-Texts = TypeVar("Texts", bound=LabelledTexts | TaggedWords)
+Texts = TypeVar("Texts", bound=LabelledTexts | TaggedWords | Questions)
 
 
 def balanced_rows(labels: Sequence[str], count: int, seed: int) -> list[int]:
@@ -44,7 +45,7 @@ def balanced_rows(labels: Sequence[str], count: int, seed: int) -> list[int]:
 def some_texts(data: Texts, count: int, seed: int) -> Texts:
     """Return some of the labelled texts, see `balanced_rows`.
 
-    Texts with tags, numbers or several labels each are drawn from all alike.
+    Questions, and texts with tags, numbers or several labels each, are drawn from all alike.
 
     Args:
         data: all of them.
@@ -62,7 +63,8 @@ def some_texts(data: Texts, count: int, seed: int) -> Texts:
     """
     if not 1 <= count <= len(data):
         raise InputError(f"{count:,} labelled texts are wanted of {len(data):,}; ask for 1 to {len(data):,}")
-    single = [label if isinstance(label, str) else "" for label in data.labels]
+    labels: Sequence[Any] = [None] * len(data) if isinstance(data, Questions) else data.labels
+    single = [label if isinstance(label, str) else "" for label in labels]
     if count < (distinct := len(set(single))):
         raise InputError(f"{count:,} labelled texts are wanted and there are {distinct:,} labels; ask for more")
     return rows_of(data, balanced_rows(single, count, seed))
@@ -75,9 +77,8 @@ def rows_of(data: Texts, rows: Sequence[int]) -> Texts:
         >>> rows_of(LabelledTexts(["x", "y", "z"], None, ["a", "b", "a"], ["1", "2", "3"]), [2, 0]).texts
         ['z', 'x']
     """
+    values = {field.name: getattr(data, field.name) for field in fields(data)}
     chosen: dict[str, Any] = {
-        name: [getattr(data, name)[row] for row in rows] for name in ("texts", "labels", "places")
+        name: [some[row] for row in rows] for name, some in values.items() if some is not None and name != "problems"
     }
-    if isinstance(data, LabelledTexts) and data.pairs is not None:
-        chosen["pairs"] = [data.pairs[row] for row in rows]
     return replace(data, **chosen)

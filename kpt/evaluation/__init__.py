@@ -1,6 +1,7 @@
 """How good a model is, by the field's own tests."""
 
 from kpt.evaluation.analogies import AnalogyScore, evaluate_analogies, read_analogies
+from kpt.evaluation.answers import answer_f1, answer_match, answer_scores, best_threshold, normalize_answer
 from kpt.evaluation.bootstrap import bootstrap_intervals
 from kpt.evaluation.classification import (
     classification_scores,
@@ -18,6 +19,10 @@ from kpt.evaluation.word_pairs import WordPairScore, evaluate_word_pairs, read_w
 __all__ = [
     "AnalogyScore",
     "WordPairScore",
+    "answer_f1",
+    "answer_match",
+    "answer_scores",
+    "best_threshold",
     "bootstrap_intervals",
     "classification_scores",
     "confusion_matrix",
@@ -29,6 +34,7 @@ __all__ = [
     "evaluate_word_pairs",
     "matthews_correlation",
     "multi_label_scores",
+    "normalize_answer",
     "pearson_correlation",
     "read_analogies",
     "read_word_pairs",

@@ -29,7 +29,7 @@ def bootstrap_intervals(
         seed: of the draws.
 
     Returns:
-        Lower and upper end by name.
+        Lower and upper end by name; of a score that some draws lack, over the others.
 
     Raises:
         InputError: there are no texts or no draws, or the level is not between 0 and 1.
@@ -47,5 +47,6 @@ def bootstrap_intervals(
     draws = [scores(generator.integers(0, count, count)) for _ in range(resamples)]
     ends = [(1 - level) / 2, (1 + level) / 2]
     return {
-        name: [round(float(end), 4) for end in np.quantile([draw[name] for draw in draws], ends)] for name in draws[0]
+        name: [round(float(end), 4) for end in np.quantile([draw[name] for draw in draws if name in draw], ends)]
+        for name in dict.fromkeys(name for draw in draws for name in draw)
     }

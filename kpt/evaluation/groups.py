@@ -7,6 +7,7 @@ from typing import Any
 
 from kpt.data.conll import TaggedWords
 from kpt.data.labelled import LabelledTexts
+from kpt.data.squad import Questions
 from kpt.data.subsets import rows_of
 from kpt.errors import InputError
 from kpt.evaluation.task_scores import evaluate_task, main_score
@@ -16,7 +17,7 @@ __all__ = ["group_scores"]
 
 
 def group_scores(
-    model: TaskModel, data: LabelledTexts | TaggedWords, groups: Sequence[str], **options: Any
+    model: TaskModel, data: LabelledTexts | TaggedWords | Questions, groups: Sequence[str], **options: Any
 ) -> dict[str, Any]:
     """Return the scores of each group, and the gap between the best and the worst of them.
 

@@ -102,7 +102,10 @@ def saved_model(
         PosixPath('saved_models/bert/1')
     """
     from kpt.layers import merge_lora
-    from kpt.tasks import MultiTask, TaskModel
+    from kpt.tasks import MultiTask, QuestionAnswerer, TaskModel
+
+    if isinstance(pretrainer, QuestionAnswerer):
+        raise InputError("a question answerer has no SavedModel yet; serve it by `kpt predict` or its tell()")
 
     merge_lora(pretrainer)
     causal = generates(pretrainer)

@@ -8,20 +8,27 @@ import numpy as np
 
 from kpt.data.conll import TaggedWords
 from kpt.data.labelled import LabelledTexts
+from kpt.data.squad import Questions
+from kpt.evaluation.answers import answer_match
 from kpt.evaluation.task_scores import tag_names, text_losses
-from kpt.tasks import Classifier, Tagger, TaskModel, entities
+from kpt.tasks import Classifier, QuestionAnswerer, Tagger, TaskModel, entities
 from kpt.tasks.classifier import label_probabilities
 
 __all__ = ["worst_errors"]
 
 
 def worst_errors(
-    model: TaskModel, data: LabelledTexts | TaggedWords, truth: np.ndarray, outputs: np.ndarray, most: int = 1000
+    model: TaskModel,
+    data: LabelledTexts | TaggedWords | Questions,
+    truth: np.ndarray,
+    outputs: np.ndarray,
+    most: int = 1000,
 ) -> list[dict[str, Any]]:
     """Return the texts that were told wrongly, those with the highest loss first.
 
     Of numbers it is all texts, since none is told exactly. Of tagged words a text is wrong if an entity is; its label
-    and its guess are then lists of the entities that are not among the other's.
+    and its guess are then lists of the entities that are not among the other's. Of questions an answer is wrong if it
+    is no exact match; the label is the first true one.
 
     Args:
         model: the model.
@@ -36,6 +43,8 @@ def worst_errors(
     """
     if isinstance(data, TaggedWords):
         return _worst_tagged(model, data, truth, outputs, most)
+    if isinstance(data, Questions):
+        return _worst_answers(model, data, outputs, most)
     losses = text_losses(model, truth, outputs)
     probabilities = label_probabilities(outputs, model.multi_label) if isinstance(model, Classifier) else None
     errors = []
@@ -59,6 +68,23 @@ def worst_errors(
         if len(errors) == most:
             break
     return errors
+
+
+def _worst_answers(model: Any, data: Questions, outputs: np.ndarray, most: int) -> list[dict[str, Any]]:
+    assert isinstance(model, QuestionAnswerer)
+    told, golds = model.answers(data.contexts, outputs), data.golds
+    return [
+        {
+            "place": data.places[row],
+            "text": data.texts[row],
+            "pair": data.contexts[row],
+            "label": golds[row][0] if golds[row] else "no answer",
+            "guess": told[row] or "no answer",
+            "loss": round(float(outputs["loss"][row]), 4),
+        }
+        for row in np.argsort(-outputs["loss"], kind="stable")
+        if not answer_match(golds[row], told[row])
+    ][:most]
 
 
 def _worst_tagged(

@@ -26,6 +26,8 @@ LEGEND = (
 #: Scores by name: their title, and whether they are shares.
 SCORES = {
     "f1": ("Entity F1", True),
+    "answer_f1": ("Answer F1", True),
+    "exact_match": ("Exact match", True),
     "precision": ("Entity precision", True),
     "recall": ("Entity recall", True),
     "macro_f1": ("Macro-F1", True),

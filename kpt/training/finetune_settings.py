@@ -27,7 +27,8 @@ class FinetuneSettings:
     """How a model is fine-tuned on labelled texts.
 
     Args:
-        task: `"classify"` for labels, `"regress"` for numbers, `"tag"` for tags of words.
+        task: `"classify"` for labels, `"regress"` for numbers, `"tag"` for tags of words, `"qa"` for
+            answers to questions.
         multi_label: whether a text may have several labels.
         epochs: how often each text is seen.
         batch_size: texts of a batch.
@@ -63,6 +64,8 @@ class FinetuneSettings:
         glue: name of one of GLUE's tasks, in whose files the texts are, see `kpt.data.glue`; `task` has to be its.
         column: where words are tagged, the number of the tag's column, see `kpt.data.read_conll`.
         repair_tags: whether tags that are not valid BIO are made so and counted.
+        stride: where questions are answered, pieces from the beginning of a window to that of the next.
+        answer_words: there, the most words of an answer.
 
     Raises:
         InputError: a value is out of its range, or a name is unknown.
@@ -104,9 +107,11 @@ class FinetuneSettings:
     glue: str | None = None
     column: int = -1
     repair_tags: bool = False
+    stride: int = 128
+    answer_words: int = 30
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "length", "windows", "patience", "lora_rank"):
+        for name in ("epochs", "batch_size", "length", "windows", "patience", "lora_rank", "stride", "answer_words"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; give 1 or more")
@@ -131,7 +136,7 @@ class FinetuneSettings:
             )
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed is {self.seed}; give a whole number from 0 to 2**63 - 1")
-        check_choice("task", self.task, ("classify", "regress", "tag"))
+        check_choice("task", self.task, ("classify", "regress", "tag", "qa"))
         check_choice("pooling", self.pooling, (*POOLINGS, "pooled"))
         check_choice("class_weights", self.class_weights, ("none", "balanced"))
         check_choice("precision", self.precision, PRECISIONS)

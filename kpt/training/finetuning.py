@@ -16,10 +16,11 @@ from kpt.data.conll import TaggedWords, bio_tag_names, read_conll
 from kpt.data.glue import read_glue
 from kpt.data.labelled import LabelledTexts, label_names, read_labelled
 from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
+from kpt.data.squad import Questions, read_squad
 from kpt.errors import InputError
-from kpt.evaluation.task_scores import label_kind, labelled_examples, main_score
+from kpt.evaluation.task_scores import label_kind, labelled_examples, main_score, threshold_scores
 from kpt.files import write_json
-from kpt.tasks import Classifier, MultiTask, Regressor, Tagger, TaskModel
+from kpt.tasks import Classifier, MultiTask, QuestionAnswerer, Regressor, Tagger, TaskModel
 from kpt.training.finetune_errors import worst_errors
 from kpt.training.finetune_report import write_finetune_report
 from kpt.training.finetune_settings import FinetuneSettings, peak_rate
@@ -36,8 +37,9 @@ from kpt.training.trained_weights import choose_trained, task_optimizer, trained
 
 __all__ = ["finetune", "load_task_model"]
 
-KINDS = {"classify": "classifier", "regress": "regressor", "tag": "tagger"}
-TITLES = {"classify": "Classification", "regress": "Regression", "tag": "Tagging"}
+KINDS = {"classify": "classifier", "regress": "regressor", "tag": "tagger", "qa": "question_answerer"}
+TITLES = {"classify": "Classification", "regress": "Regression", "tag": "Tagging", "qa": "Question answering"}
+Labelled = LabelledTexts | TaggedWords | Questions
 #: Tokens of a window at most, unless the settings say otherwise.
 LENGTH = 256
 
@@ -60,8 +62,8 @@ def finetune(
 
     Args:
         source: what is tuned, from `trained_source` or `new_source`.
-        train: files of labelled texts, see `kpt.data.read_labelled`; of tagged words, see `kpt.data.read_conll`; or
-            what these have read.
+        train: files of labelled texts, see `kpt.data.read_labelled`; of tagged words, see `kpt.data.read_conll`; of
+            questions, see `kpt.data.read_squad`; or what these have read.
         validation: likewise; they choose the epoch and are never trained on.
         out: the run folder, see `RunFolder`; with `epochs.json`, `errors.json`, `results.json` and `report.html`. Its
             checkpoint is that of the best epoch.
@@ -88,7 +90,7 @@ def finetune(
     random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend
     model = build_task(source, data, settings)
     choose_trained(model, settings)
-    weights = None if isinstance(data, TaggedWords) else text_weights(data, settings)
+    weights = text_weights(data, settings) if isinstance(data, LabelledTexts) else None
     examples = labelled_examples(model, data, weights=weights, seed=settings.seed)
     checks = labelled_examples(model, held_out, shuffle=False)
     fitted = settings.probe and fit_head(model, examples)
@@ -153,15 +155,17 @@ def load_task_model(folder: str | os.PathLike[str], task: str | None = None) -> 
     elif task is not None:
         raise InputError(f"{run.path} has one task alone, and {task!r} is asked for; leave the name out")
     if not isinstance(model, TaskModel):
-        raise InputError(f"{run.path} has no classifier, regressor or tagger; give a run of `kpt finetune`")
+        raise InputError(f"{run.path} has no task model, such as a classifier; give a run of `kpt finetune`")
     model.tokenizer = run.tokenizer
     return model
 
 
-def read_files(files: Any, settings: FinetuneSettings) -> LabelledTexts | TaggedWords:
+def read_files(files: Any, settings: FinetuneSettings) -> Labelled:
     """Return the labelled texts of files as the settings say; such as were read already as they are."""
-    if isinstance(files, LabelledTexts | TaggedWords):
+    if isinstance(files, Labelled):
         return files
+    if settings.task == "qa":
+        return read_squad(files)
     if settings.glue is not None:
         return read_glue(settings.glue, files)
     if settings.task == "tag":
@@ -176,16 +180,21 @@ def read_files(files: Any, settings: FinetuneSettings) -> LabelledTexts | Tagged
     )
 
 
-def build_task(source: Source, data: LabelledTexts | TaggedWords, settings: FinetuneSettings) -> TaskModel:
+def build_task(source: Source, data: Labelled, settings: FinetuneSettings) -> TaskModel:
     """Return the model to train, with a new head.
 
     Raises:
         InputError: the labels are fewer than two, all numbers are the same, or the model does not fit the settings.
     """
     names: tuple[str, ...] = ()
-    if settings.task != "regress":
+    if settings.task in ("classify", "tag"):
+        assert not isinstance(data, Questions)
         names = (label_names if settings.task == "classify" else bio_tag_names)(data.labels)
-    numbers = np.asarray(data.labels, np.float64) if settings.task == "regress" else np.zeros(0)
+    numbers = (
+        np.asarray(data.labels, np.float64)
+        if settings.task == "regress" and isinstance(data, LabelledTexts)
+        else np.zeros(0)
+    )
     if settings.task == "regress" and np.ptp(numbers) == 0:
         raise InputError(f"all {len(numbers):,} numbers are {numbers[0]:g}; give texts with different ones")
     backbone = source.backbone(settings)
@@ -202,6 +211,10 @@ def build_task(source: Source, data: LabelledTexts | TaggedWords, settings: Fine
         "windows": settings.windows,
         "tokenizer": source.tokenizer,
     }
+    if isinstance(data, Questions):
+        # Where each question has an answer, the model is never silent.
+        threshold = None if all(data.answers) else 0.0
+        return QuestionAnswerer(backbone, settings.stride, settings.answer_words, threshold, **options)
     if settings.task == "tag":
         return Tagger(backbone, names, **options)
     if settings.task == "regress":
@@ -239,8 +252,8 @@ def text_weights(data: LabelledTexts, settings: FinetuneSettings) -> np.ndarray 
 def config_of(
     source: Source,
     model: TaskModel,
-    data: LabelledTexts | TaggedWords,
-    held_out: LabelledTexts | TaggedWords,
+    data: Labelled,
+    held_out: Labelled,
     settings: FinetuneSettings,
 ) -> dict[str, Any]:
     """Return the configuration as `config.json` has it."""
@@ -255,7 +268,7 @@ def config_of(
             "texts": len(data),
             "validation_texts": len(held_out),
             **({"labels": list(model.labels)} if isinstance(model, Classifier | Tagger) else {}),
-            **({"problems": dict(data.problems)} if data.problems else {}),
+            **({"problems": dict(data.problems)} if not isinstance(data, Questions) and data.problems else {}),
         },
     }
 
@@ -264,7 +277,7 @@ def finish(
     run: RunFolder,
     model: TaskModel,
     scored: TaskValidation,
-    held_out: LabelledTexts | TaggedWords,
+    held_out: Labelled,
     examples: LabelledExamples,
     checks: LabelledExamples,
 ) -> dict[str, Any]:
@@ -283,9 +296,12 @@ def finish(
         **{name: value for name, value in scored.best.items() if name not in ("epoch", "step", "confusion")},
         **({"texts_per_second": round(speeds[len(speeds) // 2], 1)} if speeds else {}),
     }
-    if label_kind(model) != "number":
+    if isinstance(model, QuestionAnswerer):
+        results["threshold"] = model.threshold
+        results |= threshold_scores(checks.truth, scored.outputs)
+    elif label_kind(model) != "number":
         results["labels"] = list(getattr(model, "labels", ()))
     write_json(run.path / "epochs.json", scored.epochs)
-    write_json(run.path / "errors.json", worst_errors(model, held_out, np.asarray(checks.labels), scored.outputs))
+    write_json(run.path / "errors.json", worst_errors(model, held_out, checks.truth, scored.outputs))
     write_json(run.path / "results.json", results)
     return {"run": str(run.path), "report": str(write_finetune_report(run.path)), **results}

@@ -29,7 +29,7 @@ def fit_head(model: TaskModel, examples: LabelledExamples, batch_size: int = 32)
 
     A head of random numbers would have the first steps change what the model had learned, to suit these numbers. The
     vectors of the texts are scaled to a mean of 0 and a deviation of 1, and the fit is undone for the head by as much;
-    how strong it is, cross-validation on the labelled texts says. Of a tagger nothing is fitted.
+    how strong it is, cross-validation on the labelled texts says. Of models that tell of each token nothing is.
 
     Args:
         model: The model.

@@ -104,13 +104,13 @@ def mean_and_deviation(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str,
 
 
 def ranked_score(results: Mapping[str, Any]) -> str:
-    """Return the name of the score that runs are ranked by: entity F1, macro-F1 or Pearson's correlation.
+    """Return the name of the score that runs are ranked by: F1 of entities or answers, macro-F1, or Pearson's.
 
     Example:
         >>> ranked_score({"accuracy": 0.9, "macro_f1": 0.8})
         'macro_f1'
     """
-    return next(name for name in ("f1", "macro_f1", "pearson") if name in results)
+    return next(name for name in ("f1", "answer_f1", "macro_f1", "pearson") if name in results)
 
 
 def check_free(out: Path, *, overwrite: bool) -> None:

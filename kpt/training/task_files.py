@@ -64,6 +64,8 @@ def task_settings(task: TaskFiles, settings: FinetuneSettings) -> FinetuneSettin
     """
     if unknown := set(task.own) - set(OWN):
         raise InputError(f"the task {task.name!r} has {', '.join(sorted(unknown))}; it may have {', '.join(OWN)}")
+    if task.task == "qa":
+        raise InputError(f"the task {task.name!r} answers questions, which is tuned alone; leave it out")
     try:
         return replace(settings, task=task.task, **task.own)
     except InputError as error:

@@ -26,7 +26,7 @@ def predicted_scores(model: TaskModel, batches: LabelledBatches) -> tuple[np.nda
         batches: of the texts, not shuffled.
     """
     outputs = model.predict_in_order(batches)
-    truth = np.asarray(batches.maker.labels)
+    truth = batches.maker.truth
     loss = float(text_losses(model, truth, outputs).mean())
     return outputs, {"loss": loss, **task_scores(model, truth, outputs)}
 
@@ -96,7 +96,7 @@ class TaskValidation(EpochScores):
             logs: what the scores are added to.
         """
         outputs, scores = predicted_scores(self.model, self.batches)
-        truth = np.asarray(self.batches.maker.labels)
+        truth = self.batches.maker.truth
         if logs is not None:
             logs.update({f"val_{name}": value for name, value in scores.items()})
         record: dict[str, Any] = {"epoch": epoch, "step": self._step}

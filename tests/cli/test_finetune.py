@@ -7,6 +7,7 @@ import pytest
 
 from kpt.cli import finetune
 from kpt.cli.main import main
+from tests.tasks.small_questions import small_squad
 from tests.training.small_finetuning import small_columns, small_files, small_run
 
 SMALL = ["--epochs", "6", "--batch-size", "8", "--learning-rate", "1e-2", "--length", "16"]
@@ -132,3 +133,33 @@ def test_tags_of_words(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Non
     files[-1] = str(tmp_path / "other")
     assert main(["finetune", "tag", "--from", str(run.path), *files]) == 2
     assert "line 1: the tag 'I-thing' after 'O' continues no entity" in capfd.readouterr().err
+
+
+def test_questions_from_training_to_answers(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run, out = small_run(tmp_path / "bert"), tmp_path / "tuned"
+    train, held_out = small_squad(tmp_path / "train.json", 16, 1), small_squad(tmp_path / "dev.json", 8, 2)
+    words = ["finetune", "qa", "--from", str(run.path), "--train", str(train), "--validation", str(held_out)]
+    options = ["--epochs", "1", "--length", "16", "--stride", "4", "--answer-words", "3", "--json"]
+    assert main([*words, "--out", str(out), *options]) == 0
+    results = json.loads(capfd.readouterr().out)
+    assert results["validation_texts"] == 8 and 0 <= results["answer_f1"] <= 1
+
+    assert main(["evaluate", "--from", str(out), "--data", str(held_out), "--json"]) == 0
+    scores = json.loads(capfd.readouterr().out)["dev"]
+    assert scores["exact_match"] == pytest.approx(results["exact_match"], abs=1e-5)
+    assert set(scores["intervals"]) >= {"answer_f1", "exact_match"}
+    assert main(["evaluate", "--from", str(out), "--data", str(held_out), "--group", "id"]) == 2
+    assert "--group is for files of records" in capfd.readouterr().err
+
+    asked = tmp_path / "asked.jsonl"
+    asked.write_text(json.dumps({"id": 7, "question": "thing", "context": "we saw 😀 boat . we saw red ."}) + "\n")
+    assert main(["predict", "--from", str(out), str(asked), "--keep", "id"]) == 0
+    (told,) = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert told.pop("id") == 7 and set(told) == {"answer", "start", "end", "score"}
+    assert "we saw 😀 boat . we saw red ."[told["start"] : told["end"]] == told["answer"]
+    assert main(["export", "--from", str(out), "--to", str(tmp_path / "saved")]) == 2
+    assert "a question answerer has no SavedModel yet" in capfd.readouterr().err
+
+    train.write_text(train.read_text().replace('"answer_start": 7', '"answer_start": 8'))
+    assert main([*words, "--out", str(tmp_path / "other"), *options]) == 2
+    assert "is not at character 8 of the context" in capfd.readouterr().err and not (tmp_path / "other").exists()

@@ -1,13 +1,25 @@
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
 
 from kpt import InputError
 from kpt.data import LabelledTexts, TaggedWords
-from kpt.evaluation.task_scores import evaluate_task, label_kind, main_score, task_scores, text_losses
-from kpt.tasks import Classifier, Regressor, Tagger
+from kpt.data.squad import Questions
+from kpt.evaluation.answers import answer_scores, question_scores
+from kpt.evaluation.task_scores import (
+    evaluate_task,
+    label_kind,
+    main_score,
+    task_scores,
+    text_losses,
+    threshold_scores,
+)
+from kpt.tasks import Classifier, QuestionAnswerer, Regressor, Tagger
+from kpt.tasks.question_answerer import FOUND
 from tests.tasks.small_task import LABELS, TEXTS, small_encoder, small_tokenizer
 
 TOKENIZER = small_tokenizer()
@@ -15,6 +27,7 @@ ENCODER = small_encoder(TOKENIZER)
 SINGLE = Classifier(ENCODER, ["neg", "pos"], tokenizer=TOKENIZER)
 SEVERAL = Classifier(ENCODER, ["neg", "pos"], multi_label=True, tokenizer=TOKENIZER)
 NUMBER = Regressor(ENCODER, tokenizer=TOKENIZER)
+ANSWERER = QuestionAnswerer(ENCODER, tokenizer=TOKENIZER, length=16, stride=4)
 TAGGER = Tagger(ENCODER, ["O", "B-x", "I-x"], tokenizer=TOKENIZER, length=8)
 
 
@@ -23,11 +36,11 @@ def data(labels: list[object]) -> LabelledTexts:
 
 
 def test_kinds_and_scores_that_count() -> None:
-    assert [label_kind(model) for model in (SINGLE, SEVERAL, NUMBER, TAGGER)] == [
-        *("single", "several", "number", "tags")
+    assert [label_kind(model) for model in (SINGLE, SEVERAL, NUMBER, TAGGER, ANSWERER)] == [
+        *("single", "several", "number", "tags", "answers")
     ]
-    assert [main_score(model) for model in (SINGLE, SEVERAL, NUMBER, TAGGER)] == [
-        *("macro_f1", "macro_f1", "pearson", "f1")
+    assert [main_score(model) for model in (SINGLE, SEVERAL, NUMBER, TAGGER, ANSWERER)] == [
+        *("macro_f1", "macro_f1", "pearson", "f1", "answer_f1")
     ]
 
 
@@ -47,6 +60,39 @@ def test_losses_are_those_of_keras(model: Classifier, truth: np.ndarray) -> None
 def test_numbers_have_squared_errors() -> None:
     assert text_losses(NUMBER, np.array([1.0, 2.0]), np.array([1.5, 0.0])).tolist() == [0.25, 4.0]
     assert task_scores(NUMBER, np.array([1.0, 2.0]), np.array([1.5, 0.0]))["pearson"] == pytest.approx(-1)
+
+
+def test_answers_are_looked_at_once_for_all_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Questions(
+        ["a film", "an end", "a film"], [*TEXTS[:2], "\u00a0."], [[(0, 3)], [], []], ["1", "2", "3"], ["f"] * 3
+    )
+    looked: list[int] = []
+
+    def counted(golds: Any, answers: Any) -> np.ndarray:
+        looked.append(len(golds))
+        return question_scores(golds, answers)
+
+    monkeypatch.setattr("kpt.evaluation.task_scores.question_scores", counted)
+    results = evaluate_task(ANSWERER, data, resamples=200)
+    assert looked == [3]
+    told = [one["answer"] for one in ANSWERER.tell(list(zip(data.texts, data.contexts, strict=True)))]
+    assert {name: results[name] for name in ("answer_f1", "exact_match", "unanswerable_accuracy")} == pytest.approx(
+        {name: value for name, value in answer_scores(data.golds, told).items() if not name.startswith("answerable_")},
+        abs=1e-6,
+    )
+    assert "answerable_f1" in results["intervals"]  # though draws of unanswerable questions alone have none
+    with pytest.raises(InputError, match="a Classifier answers no questions"):
+        evaluate_task(SINGLE, data)
+
+
+def test_the_best_threshold_of_scores() -> None:
+    truth = np.empty(3, object)
+    truth[:] = [("x y", ["x"]), ("x y", []), ("x y", ["y"])]
+    found = np.array([(0, 1, 5.0, 1.0, 0.0), (0, 1, 3.0, 2.0, 0.0), (2, 3, 4.0, 2.0, 0.0)], FOUND)
+    # Spans are 4, 1 and 2 above no answer: from 2 on the first and the last are answered, and rightly.
+    assert threshold_scores(truth, found) == {"best_threshold": 2.0, "best_f1": 1.0}
+    assert threshold_scores(truth[:1], found[:1]) == {}
+    assert text_losses(ANSWERER, truth, found).tolist() == [0.0, 0.0, 0.0]
 
 
 def test_a_classifier_on_labelled_texts() -> None:

@@ -33,6 +33,7 @@ ARGUMENTS = {
     "06_export": "",
     "07_query": "",
     "10_sentiment": "--count 80 --epochs 1",
+    "15_questions": "--count 40 --epochs 1",
     "16_multi_task": "--packages jinja2 rich --count 60 --epochs 1",
     "17_continual": "--packages jinja2 rich safetensors packaging --count 40 --epochs 1 --methods replay",
 }
@@ -180,6 +181,13 @@ def test_multi_task(flow: Flow) -> None:
     assert re.fullmatch(r"code: entity F1 \S+% on the validation texts", lines[2])
     assert re.fullmatch(r"(jinja2|rich); names of code: \d+", lines[3])
     assert (flow.folder / "saved_models" / "two-tasks" / "1" / "saved_model.pb").is_file()
+
+
+def test_questions(flow: Flow) -> None:
+    lines = flow.output("15_questions").splitlines()
+    assert lines[0] == "best epoch 1 of 1: runs/questions/report.html"
+    assert re.fullmatch(r"validation: exact match \S+%, F1 \S+% \(\S+% to \S+%\)", lines[1])
+    assert [line.split("?")[0] for line in lines[2:]] == ["which person", "which number", "which month"]
 
 
 def test_continual(flow: Flow) -> None:

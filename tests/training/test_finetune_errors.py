@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from kpt.data import LabelledTexts, TaggedWords
-from kpt.tasks import Classifier, Regressor, Tagger
+from kpt.data.squad import Questions
+from kpt.tasks import Classifier, QuestionAnswerer, Regressor, Tagger
+from kpt.tasks.question_answerer import FOUND
 from kpt.training.finetune_errors import worst_errors
 from tests.tasks.small_task import small_encoder, small_tokenizer
 
@@ -52,3 +54,12 @@ def test_entities_that_were_missed_or_made_up() -> None:
     assert (part["text"], part["label"], part["guess"]) == ("p q r", ["a: p q"], ["a: p"])
     assert part["loss"] == pytest.approx(3.0, abs=0.01) and part["place"] == "f, line 1"
     assert len(worst_errors(model, data, truth, logits, most=1)) == 1
+
+
+def test_answers_that_are_no_exact_match() -> None:
+    data = Questions(["p", "q", "r"], ["x y"] * 3, [[(0, 1)], [], [(2, 3)]], ["1", "2", "3"], ["f, question 1"] * 3)
+    found = np.array([(2, 3, 4.0, 0.0, 1.5), (0, 1, 4.0, 0.0, 2.5), (2, 3, 4.0, 0.0, 9.0)], FOUND)
+    worst, other = worst_errors(QuestionAnswerer(ENCODER), data, np.empty(3, object), found)
+    assert (worst["text"], worst["pair"], worst["label"], worst["guess"]) == ("q", "x y", "no answer", "x")
+    assert (other["label"], other["guess"], other["loss"], other["place"]) == ("x", "y", 1.5, "f, question 1")
+    assert len(worst_errors(QuestionAnswerer(ENCODER), data, np.empty(3, object), found, most=1)) == 1

@@ -10,11 +10,14 @@ import pytest
 
 from kpt import InputError
 from kpt.data import LabelledTexts
-from kpt.tasks import Classifier, Regressor, Tagger
+from kpt.data.squad import read_squad
+from kpt.evaluation import evaluate_task
+from kpt.tasks import Classifier, QuestionAnswerer, Regressor, Tagger
 from kpt.training.finetune_settings import FinetuneSettings
 from kpt.training.finetune_sources import Source, new_source, trained_source
 from kpt.training.finetuning import finetune, load_task_model, text_weights
 from kpt.training.run_folder import RunFolder
+from tests.tasks.small_questions import small_squad
 from tests.tasks.small_task import LABELS, TEXTS, small_encoder, small_tokenizer
 from tests.training.small_finetuning import small_columns, small_files, small_run
 
@@ -106,6 +109,25 @@ def test_tags_of_words(tmp_path: Path) -> None:
         finetune(source, train, validation, tmp_path / "other", settings(task="tag"))
 
 
+def test_answers_to_questions(tmp_path: Path) -> None:
+    source = trained_source(small_run(tmp_path / "bert").path)
+    train, validation = (small_squad(tmp_path / f"{name}.json", 8 * seed, seed) for seed, name in ((2, "a"), (1, "b")))
+    chosen = settings(task="qa", epochs=1, stride=4, answer_words=3)
+    results = finetune(source, train, validation, tmp_path / "answers", chosen)
+    assert (results["validation_texts"], results["threshold"], "labels" in results) == (8, 0.0, False)
+    assert results["texts"] > 16  # windows: 16 tokens have no room for a question and its text
+    model = load_task_model(tmp_path / "answers")
+    assert isinstance(model, QuestionAnswerer) and (model.stride, model.answer_words, model.length) == (4, 3, 16)
+    again = evaluate_task(model, read_squad(validation), resamples=30)
+    names = ("answer_f1", "exact_match", "answerable_f1", "unanswerable_accuracy", "best_f1", "best_threshold", "loss")
+    assert {name: again[name] for name in names} == pytest.approx({name: results[name] for name in names}, abs=1e-5)
+    assert {"answer_f1", "exact_match", "unanswerable_accuracy"} <= set(again["intervals"])
+    page = (tmp_path / "answers" / "report.html").read_text(encoding="utf-8")
+    assert "Question answering" in page and "Answer F1" in page
+    errors = json.loads((tmp_path / "answers" / "errors.json").read_text())
+    assert len(errors) == 8 * (1 - round(results["exact_match"], 6)) and errors[0]["loss"] >= errors[-1]["loss"]
+
+
 def test_patience_ends_the_training(tmp_path: Path) -> None:
     source = trained_source(small_run(tmp_path / "bert").path)
     files = small_files(tmp_path)
@@ -158,7 +180,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
 
 def test_refusals_of_models(tmp_path: Path) -> None:
     run = small_run(tmp_path / "bert")
-    with pytest.raises(InputError, match="has no classifier, regressor or tagger"):
+    with pytest.raises(InputError, match="has no task model"):
         load_task_model(run.path)
     with pytest.raises(InputError, match="There is no size 'tinny'"):
         new_source("tinny", tmp_path / "bert" / "tokenizer")
