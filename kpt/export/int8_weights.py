@@ -35,7 +35,7 @@ def quantize(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
 
     Example:
         >>> numbers, scales = quantize(np.array([[0.5, 2.54], [-1.27, 0.0]], "float32"), axis=0)
-        >>> numbers.tolist(), scales.round(4).tolist()
+        >>> numbers.tolist(), [[round(float(scale), 4) for scale in row] for row in scales]
         ([[50, 127], [-127, 0]], [[0.01, 0.02]])
     """
     largest = np.max(np.abs(values), axis=axis, keepdims=True, initial=0.0).astype(np.float32)

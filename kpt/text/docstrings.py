@@ -28,7 +28,7 @@ STANDARD_LIBRARY = "python"
 _REQUIRED = (
     *("keras", "keras-nlp", "tensorflow", "tensorflow-text", "numpy", "tokenizers", "sentencepiece", "protobuf"),
     *("sentencex", "rich", "jinja2", "matplotlib", "safetensors", "ml-dtypes", "tensorboardx"),
-    "tensorflow-serving-api",
+    *("tensorflow-serving-api", "scipy", "google-crc32c"),
 )
 _TESTS = frozenset({"test", "tests", "testing", "idle_test"})
 _OTHERS_CODE = frozenset(

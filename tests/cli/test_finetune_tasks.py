@@ -63,7 +63,7 @@ def test_tune_evaluate_predict_and_export_a_task(folder: Path, capfd: pytest.Cap
     assert main(["export", "--from", tuned, "--task", "moods", "--to", str(folder / "served")]) == 2
     assert "has the tasks mood, score, and 'moods' is asked for" in capfd.readouterr().err
     assert main(["export", "--from", tuned, "--format", "huggingface", "--to", str(folder / "hf")]) == 2
-    assert "has several tasks, and the folder of others has one; name it with --task" in capfd.readouterr().err
+    assert "has several tasks, and such a folder has one; name it with --task" in capfd.readouterr().err
 
 
 def test_tasks_one_after_another(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -91,7 +91,7 @@ def test_a_run_changes_what_it_should_and_its_checkpoint_is_an_ordinary_model(
     tokenizer = small_tokenizer()
     first = small_encoder(tokenizer, depth=2)
     before = {weight.path: array(weight).copy() for weight in first.weights}
-    settings = FinetuneSettings(epochs=3, batch_size=8, learning_rate=1e-2, length=16, **options)
+    settings = FinetuneSettings(epochs=3, batch_size=8, learning_rate=1e-2, length=16, probe=False, **options)
     results = finetune(Source(lambda _: first, tokenizer, {}), *small_files(tmp_path), tmp_path / "run", settings)
     model = load_task_model(tmp_path / "run")
     after = {weight.path: array(weight) for weight in model.backbone.weights}
