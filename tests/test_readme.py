@@ -81,7 +81,9 @@ def test_the_command_line_from_text_to_an_answer(
 
     (tmp_path / "domain").mkdir()
     for thing in ("zeppelin", "xylophone", "kayak", "jukebox"):
-        text = "\n\n".join(f"The {thing} was {how}. It was a {how} {thing}." for how in ("quick", "vivid", "odd"))
+        text = "\n\n".join(
+            f"The {thing} was {how}. It was {how} {time}." for how in ("quick", "odd") for time in "abcdef"
+        )
         (tmp_path / "domain" / f"{thing}.txt").write_text(text, encoding="utf-8")
 
     verbs = commands("kpt ")
