@@ -1,5 +1,5 @@
 # Each target makes the environment it needs in .venv, from Python 3.11 (or newer) alone.
-#   make demo    the whole flow on real text: about five minutes on two cores
+#   make demo    the whole flow on real text: about six minutes on two cores
 #   make test    every test on TensorFlow, then the backend tests on JAX and on PyTorch without TensorFlow
 #   make lint    ruff and mypy
 #   make bench   the benchmarks
