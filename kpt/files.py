@@ -49,8 +49,8 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = Path(name)
     try:
         _lock(descriptor)
-        os.chmod(temporary, 0o666 & ~_umask())
         yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())  # last, since safetensors puts a file that only its owner reads in place
         _sync(temporary)
         os.replace(temporary, target)
         _sync(target.parent)

@@ -41,6 +41,15 @@ def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o666 & ~current_umask()
 
 
+def test_a_file_that_another_took_the_place_of_is_as_readable(tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "a.bin") as temporary:  # as safetensors writes
+        (tmp_path / "other").write_bytes(b"other")
+        (tmp_path / "other").chmod(0o600)
+        os.replace(tmp_path / "other", temporary)
+    assert (tmp_path / "a.bin").read_bytes() == b"other"
+    assert (tmp_path / "a.bin").stat().st_mode & 0o777 == 0o666 & ~current_umask()
+
+
 def current_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kpt.errors import InputError
-from kpt.files import atomic_folder, write_json
+from kpt.files import atomic_file, atomic_folder, write_json
 from kpt.interop.family import Family, Task
 from kpt.interop.published_tokenizer import read_tokenizer
 from kpt.interop.settings import arguments_of, config_of, family_for, family_of
@@ -183,7 +183,8 @@ def write_hugging_face(
         if encoder and "segments" not in family.settings:  # which some tokenizers would send all the same
             kind["model_input_names"] = ["input_ids", "attention_mask"]
         write_json(named, {**read_json(named), **kind, "model_max_length": backbone.maximum_length})
-        save_file(tensors, temporary / WEIGHTS_FILE, metadata={"format": "pt"})
+        with atomic_file(temporary / WEIGHTS_FILE) as weights:
+            save_file(tensors, weights, metadata={"format": "pt"})
         config |= {"architectures": [architecture], **ends, "pad_token_id": roles.get("pad")}
         write_json(temporary / "config.json", {**config, "torch_dtype": "float32"})
     return Path(folder)

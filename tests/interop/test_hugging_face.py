@@ -106,6 +106,7 @@ def test_our_bert_is_theirs(tmp_path: Path) -> None:
     model = Pretrainer(encoder, [MaskedLM(), NextSentence()])
     randomize(model, scale=0.1)
     folder = write_hugging_face(model, wordpiece(), tmp_path / "bert")
+    assert len({(folder / name).stat().st_mode for name in ("config.json", "model.safetensors")}) == 1
     inputs = batch(4, 2)
     ours = computed(model, inputs)
     for cls in (AutoModelForPreTraining, AutoModelForMaskedLM, AutoModel):
