@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from kpt.data import LabelledTexts
 from kpt.evaluation.task_scores import labelled_examples
 from kpt.tasks import Classifier, Regressor
-from kpt.training.probe import fit_head, fit_linear, head_inputs
+from kpt.training.probe import STRENGTHS, TOKEN_SHARES, fit_head, fit_linear, head_inputs
 from tests.numbers import array
 from tests.tasks.small_task import LABELS, TEXTS, small_encoder, small_tokenizer
 
@@ -59,7 +59,8 @@ def test_only_the_head_changes_and_it_tells_the_labels(document_width: int) -> N
     before = {weight.path: array(weight) for weight in model.weights}
     fit_head(model, read(model, LABELS), batch_size=8)
     changed = {weight.path for weight in model.weights if not np.array_equal(before[weight.path], array(weight))}
-    assert changed == {weight.path for weight in model.head.weights}
+    holding = [model.head, model.document_vectors] if document_width else [model.head]
+    assert changed == {weight.path for layer in holding for weight in layer.weights}
     assert model.classify(TEXTS) == LABELS
 
 
@@ -67,11 +68,37 @@ def test_what_the_head_reads_is_in_the_order_of_the_texts() -> None:
     tokenizer = small_tokenizer()
     model = Regressor(small_encoder(tokenizer), mean=2.0, deviation=3.0, tokenizer=tokenizer, length=16)
     scores = [float(number) for number in range(len(TEXTS))]
-    vectors, numbers = head_inputs(model, read(model, scores), 8)
+    vectors, shares, numbers = head_inputs(model, read(model, scores), 8)
     assert sorted(numbers.tolist()) == list(range(len(TEXTS)))
     kernel, bias = (array(weight).astype("float64") for weight in model.head.weights)
     told = 2.0 + 3.0 * (vectors @ kernel + bias)[:, 0]
     np.testing.assert_allclose(told[np.argsort(numbers)], model.predict(TEXTS, verbose=0), atol=1e-4)
+    own = [np.unique(tokenizer.encode([TEXTS[number]])[0]) for number in numbers]
+    for row, tokens in zip(shares, own, strict=True):
+        assert set(tokens) <= set(row.indices)
+        np.testing.assert_allclose(row.data, 1 / len(row.indices))
+
+
+def test_weights_of_tokens_are_fitted_with_the_head_and_held_by_the_vectors_of_documents() -> None:
+    """The numbers are those of a ridge regression on what the head reads and on the tokens, in one fit."""
+    tokenizer = small_tokenizer()
+    scores = np.random.default_rng(1).normal(size=len(TEXTS))
+    options: dict[str, Any] = {"mean": 0.0, "deviation": 1.0, "tokenizer": tokenizer, "length": 16}
+    model = Regressor(small_encoder(tokenizer), pooling="distinct", document_width=3, **options)
+    model.document_vectors.kernel.assign(np.random.default_rng(0).normal(size=(tokenizer.vocabulary.size, 3)))
+    vectors, shares, numbers = head_inputs(model, read(model, scores.tolist()), 8)
+    fit_head(model, read(model, scores.tolist()), 8)
+    told = np.asarray(model.predict(TEXTS, verbose=0))[numbers]
+    scaled = (vectors - vectors.mean(axis=0)) / vectors.std(axis=0) / np.sqrt(3)
+    scaled[:, :-3] *= 0.1
+    dense = shares.toarray()
+    unit = dense / np.sqrt((dense**2).sum(axis=1).mean())
+    errors = [
+        np.abs(Ridge(alpha=1 / strength).fit(features, scores[numbers]).predict(features) - told).max()
+        for strength in STRENGTHS
+        for features in (np.concatenate([scaled, unit * share], axis=1) for share in TOKEN_SHARES)
+    ]
+    assert min(errors) < 2e-3
 
 
 def test_numbers_are_fitted_in_their_own_unit() -> None:
