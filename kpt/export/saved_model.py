@@ -76,7 +76,8 @@ def saved_model(
     as that would change what is asked.
 
     The signatures of a `kpt.Classifier` and a `kpt.Regressor` are those of `kpt.export.task_signatures`, that of a
-    `kpt.Tagger` is in `kpt.export.tag_signatures`, those of a `kpt.MultiTask` in `kpt.export.multi_task_signatures`.
+    `kpt.Tagger` is in `kpt.export.tag_signatures`, that of a `kpt.QuestionAnswerer` in
+    `kpt.export.question_signatures`, those of a `kpt.MultiTask` in `kpt.export.multi_task_signatures`.
 
     Args:
         pretrainer: the model, or an encoder without objectives, whose `serving_default` alone is exported.
@@ -102,10 +103,7 @@ def saved_model(
         PosixPath('saved_models/bert/1')
     """
     from kpt.layers import merge_lora
-    from kpt.tasks import MultiTask, QuestionAnswerer, TaskModel
-
-    if isinstance(pretrainer, QuestionAnswerer):
-        raise InputError("a question answerer has no SavedModel yet; serve it by `kpt predict` or its tell()")
+    from kpt.tasks import MultiTask, TaskModel
 
     merge_lora(pretrainer)
     causal = generates(pretrainer)
@@ -184,17 +182,20 @@ def saved_model(
 
 def served_model(model: Any, tokenizer: Tokenizer, length: int, top_k: int) -> tuple[Any, dict[str, Any]]:
     """Return a model behind its tokenizer, with its `functions`, and what the note beside the export says of it."""
-    from kpt.tasks import MultiTask, Tagger, TaskModel
+    from kpt.tasks import MultiTask, QuestionAnswerer, Tagger, TaskModel
 
     if generates(model):
         from kpt.export.causal_signatures import ServedDecoder
 
         return ServedDecoder(model, tokenizer, length), {}
     if isinstance(model, TaskModel):
+        from kpt.export.question_signatures import ServedAnswerer
         from kpt.export.tag_signatures import ServedTagger
         from kpt.export.task_signatures import ServedTask, task_notes
 
-        serve: Any = ServedTagger if isinstance(model, Tagger) else ServedTask
+        serve: Any = ServedTask
+        if isinstance(model, Tagger | QuestionAnswerer):
+            serve = ServedTagger if isinstance(model, Tagger) else ServedAnswerer
         return serve(model, tokenizer, length), task_notes(model)
     if isinstance(model, MultiTask):
         from kpt.export.multi_task_signatures import ServedTasks, tasks_notes

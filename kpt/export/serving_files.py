@@ -30,7 +30,7 @@ __all__ = ["ROW_INPUTS", "WARM_UP", "largest_difference", "sample_inputs", "writ
 WARM_UP = "tf_serving_warmup_requests"
 
 #: Inputs that have a row for each text; the others have one value for all of them.
-ROW_INPUTS = frozenset({"texts", "first", "second", "prompts", "words", "inputs"})
+ROW_INPUTS = frozenset({"texts", "first", "second", "questions", "contexts", "prompts", "words", "inputs"})
 
 TEXTS = (
     "It rained.",
@@ -177,6 +177,8 @@ def sample_inputs(signature: str, names: list[str], rows: int, samples: Mapping[
         "prompts": texts,
         "first": texts,
         "second": backwards,
+        "questions": backwards,
+        "contexts": texts,
         "words": list(samples.get("words", texts))[:rows],
         "inputs": [
             serialised_example({"first": a, "second": b} if signature.endswith("_pairs") else {"text": a})

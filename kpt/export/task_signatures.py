@@ -30,7 +30,7 @@ import tensorflow as tf
 from kpt.data import sequence_marks
 from kpt.export.sequences import pair_sequences, single_sequences
 from kpt.export.settings import checked, concrete
-from kpt.tasks import Classifier, Regressor, Tagger, TaskModel
+from kpt.tasks import Classifier, QuestionAnswerer, Regressor, Tagger, TaskModel
 from kpt.text import Tokenizer
 
 __all__ = ["ServedTask", "set_method_names", "task_notes"]
@@ -122,6 +122,9 @@ def task_notes(model: TaskModel) -> dict[str, Any]:
     """Return what the note beside an exported model says of it."""
     if isinstance(model, Tagger):
         return {"kind": "tagger", "labels": list(model.labels)}
+    if isinstance(model, QuestionAnswerer):
+        own = {name: getattr(model, name) for name in ("stride", "answer_words", "threshold")}
+        return {"kind": "question answerer", **own}
     notes: dict[str, Any] = {"kind": type(model).__name__.lower(), "pooling": model.pooling}
     if isinstance(model, Classifier):
         notes |= {"labels": list(model.labels), "multi_label": model.multi_label}
