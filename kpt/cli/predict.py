@@ -30,10 +30,15 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         help="tell the labels, numbers, entities or answers of texts",
         description="Tell what a tuned model was trained to tell of texts. Each text gets a line with a JSON object, "
         "in the order of the texts: its label and the probability of each, its number, or its entities with the places "
-        "of their characters. The file may have any size. An empty text is told like any other, and counted.",
+        "of their characters. The file may have any size. Of SQuAD's json each line has the question's id. "
+        "An empty text is told like any other, and counted.",
         epilog="Example: kpt predict --from tuned reviews.jsonl --keep id > predicted.jsonl",
     )
-    parser.add_argument("file", metavar="FILE", help=".txt (a text a line) .jsonl .csv .tsv, or .gz; - for the input")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help=".txt (a text a line) .jsonl .csv .tsv, .json (SQuAD's) for questions, or .gz; - for the input",
+    )
     parser.add_argument("--from", dest="source", required=True, metavar="RUN", help="what `kpt finetune` wrote")
     add_task_argument(parser, "tell")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write them (default: standard output)")
@@ -63,6 +68,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         raise InputError("--json prints the results alone on standard output; add --out FILE for the predictions")
     begin = time.perf_counter()
     load_backend(arguments.backend)
+    from kpt.data.squad import squad_records
     from kpt.data.text_records import STANDARD_INPUT, read_text_records
     from kpt.files import atomic_file
     from kpt.tasks.predictions import predictions
@@ -76,13 +82,17 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     if training.get("task") == "qa":
         fields = "question", "context"
     problems: Counter[str] = Counter()
-    records = read_text_records(
-        arguments.file,
-        text_field=arguments.text_field or fields[0],
-        pair_field=arguments.pair_field or fields[1],
-        kind=arguments.kind,
-        problems=problems,
-    )
+    keep: list[str] = arguments.keep
+    if training.get("task") == "qa" and arguments.kind is None and is_json(arguments.file):
+        records, keep = squad_records(arguments.file), list(dict.fromkeys(["id", *keep]))
+    else:
+        records = read_text_records(
+            arguments.file,
+            text_field=arguments.text_field or fields[0],
+            pair_field=arguments.pair_field or fields[1],
+            kind=arguments.kind,
+            problems=problems,
+        )
     model = load_task_model(arguments.source, arguments.task)
     batch_size: int = arguments.batch_size
     group = batch_size if arguments.file == STANDARD_INPUT else 32 * batch_size
@@ -93,7 +103,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         if arguments.out is not None:
             path = stack.enter_context(atomic_file(arguments.out))
             stream = stack.enter_context(path.open("w", encoding="utf-8"))
-        texts = texts_of(records, arguments.keep, kept)
+        texts = texts_of(records, keep, kept)
         for told in predictions(model, texts, batch_size=batch_size, group=group):
             stream.write(json.dumps({**kept.popleft(), **told}, ensure_ascii=False) + "\n")
             count += 1
@@ -105,6 +115,11 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     sys.stdout.flush()
     print(", ".join(f"{name} {value:,}" for name, value in results.items()), file=sys.stderr)
     return {}
+
+
+def is_json(file: str) -> bool:
+    """Return whether a file is json by its name, gzip of it too."""
+    return file.removesuffix(".gz").endswith(".json")
 
 
 def texts_of(records: Iterator[TextRecord], keep: list[str], kept: deque[dict[str, Any]]) -> Iterator[Any]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from kpt.data.text_records import TextRecord
 from kpt.errors import InputError
 from kpt.text.blocks import read_blocks
 from kpt.text.sources import Files, SourceFile, find_files
 
-__all__ = ["Questions", "read_squad"]
+__all__ = ["Questions", "read_squad", "squad_records"]
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,14 @@ class Questions:
         return [[context[begin:end] for begin, end in some] for context, some in pairs]
 
 
-def read_squad(files: Files) -> Questions:
+def read_squad(files: Files, *, answers: bool = True) -> Questions:
     r"""Read all questions of files in SQuAD's json, gzip of it too.
 
     Offsets are characters (code points). A question without answers, or one that `is_impossible`, has none.
 
     Args:
         files: a path, a URL, a glob pattern or a folder, or several of them.
+        answers: whether to read the answers, which a file of questions that are to be answered need not have.
 
     Raises:
         InputError: a file is missing or no such json, a key is missing, a context or a question is empty, an id is
@@ -76,13 +80,28 @@ def read_squad(files: Files) -> Questions:
                 where = f"{path}, article {number}, paragraph {row}"
                 context = _text(paragraph, "context", where)
                 for asked in _list(paragraph, "qas", where):
-                    _add(data, asked, context, str(path), where, seen)
+                    _add(data, asked, context, str(path), where, seen, answers)
         if len(data) == before:
             raise InputError(f"{path} has no question; give a file with questions in SQuAD's json")
     return data
 
 
-def _add(data: Questions, asked: Any, context: str, path: str, where: str, seen: dict[str, str]) -> None:
+def squad_records(file: str | Path) -> Iterator[TextRecord]:
+    """Yield the questions of a file with their texts, as `kpt.data.text_records.read_text_records` does.
+
+    Args:
+        file: a path, in SQuAD's json; its answers are not read.
+
+    Raises:
+        InputError: as `read_squad`.
+    """
+    data = read_squad(file, answers=False)
+    for number, (question, context) in enumerate(zip(data.texts, data.contexts, strict=True)):
+        record = {"id": data.ids[number], "question": question, "context": context}
+        yield TextRecord((question, context), record, data.places[number])
+
+
+def _add(data: Questions, asked: Any, context: str, path: str, where: str, seen: dict[str, str], answers: bool) -> None:
     name = _value(asked, "id", where)
     if not isinstance(name, str | int) or isinstance(name, bool):
         raise InputError(f"{where}: the id {name!r} is no string; mend it")
@@ -96,7 +115,7 @@ def _add(data: Questions, asked: Any, context: str, path: str, where: str, seen:
     if not question or question.isspace():
         raise InputError(f"{place}: the question is empty; give it a text or remove it")
     spans = []
-    for answer in [] if asked.get("is_impossible") is True else _list(asked, "answers", place):
+    for answer in [] if not answers or asked.get("is_impossible") is True else _list(asked, "answers", place):
         text, begin = _text(answer, "text", place), _value(answer, "answer_start", place)
         if not text or text.isspace():
             raise InputError(f"{place}: an answer is empty; leave it out, which is to say that there is none")

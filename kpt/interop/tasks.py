@@ -10,7 +10,7 @@ from keras import ops
 
 from kpt.errors import InputError
 from kpt.interop.family import Family, Task
-from kpt.tasks import Classifier, Regressor, Tagger
+from kpt.tasks import Classifier, QuestionAnswerer, Regressor, Tagger
 from kpt.tasks.task_model import TaskModel
 
 __all__ = ["head_tensors", "task_arguments", "task_config", "task_model", "task_name", "task_of"]
@@ -42,8 +42,7 @@ def task_model(name: str, backbone: Any, pooled: bool, config: Mapping[str, Any]
         place: The file, for messages.
 
     Returns:
-        A `Classifier`, a `Regressor` or a `Tagger`. For question answering a `TaskModel` of two logits a token, that
-        the answer begins and that it ends there.
+        A `Classifier`, a `Regressor`, a `Tagger` or a `QuestionAnswerer`.
 
     Raises:
         InputError: The labels are not those of the head, or kpt has no such task.
@@ -54,7 +53,7 @@ def task_model(name: str, backbone: Any, pooled: bool, config: Mapping[str, Any]
         if name == "question_answering":
             if outputs != 2:
                 raise InputError(f"a head of {outputs} outputs, where question answering has 2")
-            return TaskModel(backbone, 2, pooling=None)
+            return QuestionAnswerer(backbone)
         if name == "token_classification":
             return Tagger(backbone, labels)
         pooling = "pooled" if pooled else "last"

@@ -7,6 +7,7 @@ import pytest
 
 from kpt.cli import finetune
 from kpt.cli.main import main
+from kpt.data import read_squad
 from tests.tasks.small_questions import small_squad
 from tests.training.small_finetuning import small_columns, small_files, small_run
 
@@ -157,6 +158,18 @@ def test_questions_from_training_to_answers(tmp_path: Path, capfd: pytest.Captur
     (told,) = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert told.pop("id") == 7 and set(told) == {"answer", "start", "end", "score"}
     assert "we saw 😀 boat . we saw red ."[told["start"] : told["end"]] == told["answer"]
+
+    unanswered = json.loads(held_out.read_text())
+    for paragraph in unanswered["data"][0]["paragraphs"]:
+        for question in paragraph["qas"]:
+            del question["answers"]
+    (tmp_path / "test.json").write_text(json.dumps(unanswered))
+    assert main(["predict", "--from", str(out), str(tmp_path / "test.json")]) == 0
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [line["id"] for line in lines] == read_squad(held_out).ids and set(lines[0]) == {"id", *told}
+    (tmp_path / "test.json").write_text('{"data": [{}]}')
+    assert main(["predict", "--from", str(out), str(tmp_path / "test.json")]) == 2
+    assert "test.json, article 0: no key 'paragraphs'" in capfd.readouterr().err
     assert main(["export", "--from", str(out), "--to", str(tmp_path / "saved"), "--check", "--json"]) == 0
     assert list(json.loads(capfd.readouterr().out)["latency_ms"]) == ["serving_default"]
 

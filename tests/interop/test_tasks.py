@@ -15,7 +15,7 @@ from kpt.errors import InputError
 from kpt.interop import HuggingFaceFolder, write_hugging_face
 from kpt.interop.families import FAMILIES
 from kpt.interop.tasks import head_tensors, task_model, task_of
-from kpt.tasks import Classifier, Regressor, Tagger, TaskModel
+from kpt.tasks import Classifier, QuestionAnswerer, Regressor, Tagger, TaskModel
 from tests.batches import tiny_decoder, tiny_encoder
 from tests.interop.checkpoints import TASKS, batch, byte_pair, made, roberta_pieces, wordpiece
 from tests.numbers import array, compiled, randomize
@@ -45,10 +45,10 @@ def test_heads_of_every_family_and_task(kind: str, tmp_path: Path) -> None:
     theirs = made(kind)
     theirs.save_pretrained(tmp_path / "theirs")
     model = HuggingFaceFolder(tmp_path / "theirs").load()
-    cls = {"Sequence": Classifier, "Token": Tagger, "Question": TaskModel}[
+    cls = {"Sequence": Classifier, "Token": Tagger, "Question": QuestionAnswerer}[
         kind.split("For")[1].split("C")[0].split("A")[0]
     ]
-    assert type(model) is cls and (cls is TaskModel or model.labels == ("O", "B-name", "I-name"))
+    assert type(model) is cls and (cls is QuestionAnswerer or model.labels == ("O", "B-name", "I-name"))
     for rows in (1, 8):
         inputs = batch(rows, getattr(model.backbone, "segments", 0))
         ours, expected, seen = logits(model, inputs), their_logits(theirs, inputs), inputs["padding_mask"]
@@ -60,6 +60,9 @@ def test_heads_of_every_family_and_task(kind: str, tmp_path: Path) -> None:
     folder = write_hugging_face(model, pieces, tmp_path / "ours")
     again, loading = getattr(transformers, kind).from_pretrained(folder, output_loading_info=True)
     assert not any(loading.values()), loading
+    if cls is QuestionAnswerer:  # what is loaded answers raw strings
+        told = [kpt.load(folder).model.tell([("who ?", "the cat sat on the mat")]), model_told(model, pieces)]
+        assert told[0] == told[1] and told[0][0]["score"] is not None
     names = theirs.config.id2label
     assert again.config.id2label == names and again.config.label2id == {name: i for i, name in names.items()}
     for name, value in again.state_dict().items():
@@ -67,6 +70,11 @@ def test_heads_of_every_family_and_task(kind: str, tmp_path: Path) -> None:
             continue
         if not (kind.startswith("Roberta") and ("position_emb" in name or "token_type" in name)):  # they are added up
             assert (value == theirs.state_dict()[name]).all(), name
+
+
+def model_told(model: Any, tokenizer: Any) -> list[dict[str, Any]]:
+    model.tokenizer = tokenizer
+    return model.tell([("who ?", "the cat sat on the mat")])
 
 
 def small(**options: Any) -> kpt.Encoder:
