@@ -191,9 +191,14 @@ def measure(
     sides: Sequence[str],
     keep: Callable[[list[dict[str, Any]]], None],
     say: Callable[[str], None],
+    before: Sequence[dict[str, Any]] = (),
 ) -> list[dict[str, Any]]:
-    """Return the scores of each side for each number of labels and each seed; `keep` gets them as they come."""
-    rows: list[dict[str, Any]] = []
+    """Return the scores of each side for each number of labels and each seed; `keep` gets them as they come.
+
+    What an earlier call has measured, `before`, is not measured again.
+    """
+    rows = list(before)
+    known = {(row["side"], row["labels"], row["seed"]) for row in before}
     tags = data.task == "entities"
     write, ending = (write_columns, ".conll") if tags else (write_records, ".jsonl")
     with tempfile.TemporaryDirectory() as temporary:
@@ -204,16 +209,32 @@ def measure(
                 train = some_labels(data.train, count, seed)
                 files["train"] = write(paths["train"], train)
                 for side in sides:
+                    name = BASELINES.get(data.task, TF_IDF) if side == "baseline" else side
+                    if (name, count, seed) in known:
+                        continue
                     if side == "baseline":
-                        name = BASELINES.get(data.task, TF_IDF)
                         scores = (most_frequent_tags if tags else tf_idf)(train, data.test)
                     else:
-                        name, scores = side, tuned(run, side, files, settings, seed)
+                        scores = tuned(run, side, files, settings, seed)
                     rows.append({"side": name, "labels": count, "seed": seed, **scores})
                     first = next(iter(scores))
                     say(f"{count:>5} labels, seed {seed}, {name:<17} {first} {scores[first]:.3f}")
                     keep(rows)
     return rows
+
+
+def measured_before(path: Path, result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of an earlier call of the same task and settings; of other numbers of labels and seeds too."""
+    if not path.is_file():
+        return []
+    before = json.loads(path.read_text(encoding="utf-8"))
+
+    def compared(some: dict[str, Any]) -> dict[str, Any]:
+        settings = {name: each for name, each in some["settings"].items() if name not in ("labels", "seeds")}
+        kept = ("task", "texts", "precision", "pretraining", "backend")
+        return {"settings": settings, **{name: some.get(name) for name in kept}}
+
+    return list(before["rows"]) if compared(before) == compared(result) else []
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -255,7 +276,11 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--data", type=Path, help=f"folder with {', '.join((*FILES, *COLUMNS))}")
     parser.add_argument("--task", choices=("sentiment", "entities"), default="sentiment", help="with --data")
     parser.add_argument("--out", type=Path, default=Path("finetuning.json"), help="JSON to write")
-    parser.add_argument("--run", type=Path, help="folder for the pre-training, which is taken again where it is there")
+    parser.add_argument(
+        "--run",
+        type=Path,
+        help="folder for the pre-training, which is taken again where it is there, as are the results in --out",
+    )
     parser.add_argument("--steps", type=int, help=f"of the pre-training (default {SETTINGS['steps']})")
     parser.add_argument("--labels", type=int, nargs="+", help="numbers of labels (default 50 200 1400)")
     parser.add_argument("--seeds", type=int, help=f"(default {SETTINGS['seeds']})")
@@ -295,7 +320,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         def keep(rows: list[dict[str, Any]]) -> None:
             write_json(options.out, result | {"rows": rows, "summary": summary(rows)})
 
-        rows = measure(data, folder / "run", settings, options.sides, keep, console.print)
+        before = measured_before(options.out, result) if options.run else []
+        rows = measure(data, folder / "run", settings, options.sides, keep, console.print, before)
     result |= {"rows": rows, "summary": summary(rows)}
     write_json(options.out, result)
     show(result, Console())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.finetuning import SIDES, main, most_frequent_tags, summary
+from benchmarks.finetuning import SIDES, main, measured_before, most_frequent_tags, summary
 from benchmarks.finetuning_inputs import movie_reviews, named_entities, some_labels, write_columns
 from kpt.text import Document
 
@@ -20,6 +20,23 @@ def test_mean_and_spread_of_the_seeds() -> None:
     (row,) = summary(rows)
     assert (row["accuracy"], row["accuracy_deviation"], row["macro_f1_deviation"]) == (0.6, pytest.approx(0.1), 0)
     assert summary(rows[:1])[0]["accuracy_deviation"] is None
+
+
+def test_what_was_measured_with_the_same_settings_is_not_measured_again(tmp_path: Path) -> None:
+    result = {
+        "task": "x",
+        "texts": {},
+        "precision": "float32",
+        "settings": {"size": "mini", "labels": [50], "seeds": 1},
+    }
+    rows = [{"labels": 50, "side": "TF-IDF", "seed": 0, "accuracy": 0.5}]
+    assert measured_before(tmp_path / "out.json", result) == []
+    (tmp_path / "out.json").write_text(json.dumps(result | {"rows": rows}))
+    assert measured_before(tmp_path / "out.json", result) == rows
+    more = result | {"settings": {"size": "mini", "labels": [200], "seeds": 3}}
+    assert measured_before(tmp_path / "out.json", more) == rows
+    other = result | {"settings": {"size": "tiny", "labels": [50], "seeds": 1}}
+    assert measured_before(tmp_path / "out.json", other) == []
 
 
 def test_the_splits_of_the_reviews(tmp_path: Path) -> None:
