@@ -22,6 +22,7 @@ ON_EVERY_BACKEND = (
     "generation",
     "interop/test_assignment.py",
     "interop/test_hugging_face.py",
+    "interop/test_keras_hub.py",
     "interop/test_tasks.py",
     "training",
     "data/test_batches.py",

@@ -17,6 +17,7 @@ __all__ = ["add_parser", "run"]
 
 TOKEN_FORMATS = ("onnx", "openvino")
 FORMATS = ("saved_model", "huggingface", "keras_hub", "sentence-transformers", *TOKEN_FORMATS)
+BY_TASK = "name it with --task"
 
 
 def add_parser(verbs: Any) -> argparse.ArgumentParser:
@@ -143,12 +144,13 @@ def token_model(arguments: argparse.Namespace) -> tuple[Path, int]:
     """Export a model of token ids; returns its folder, and the steps its model was trained."""
     load_backend("tensorflow")
     from kpt.export import export_token_model
+    from kpt.tasks import refuse_several
     from kpt.training import open_source
 
     source = open_source(arguments.source)
     refuse_vectors(source, arguments.format)
     model = one_task(source.load(compile=False), arguments)
-    refuse_several(source, model)
+    refuse_several(model, source.path, BY_TASK)
     length = trained_length(source, model) if arguments.length is None else arguments.length
     path = export_token_model(model, source.tokenizer, arguments.to, arguments.format, length=length)
     return path, source.step
@@ -166,25 +168,18 @@ def folder_of_others(arguments: argparse.Namespace) -> tuple[Path, int]:
         raise InputError("--length is for a SavedModel; what other libraries load has all of its positions")
     load_backend()
     from kpt.interop import write_hugging_face, write_keras_hub, write_sentence_transformers
+    from kpt.tasks import refuse_several
     from kpt.training import open_source
 
     source = open_source(arguments.source)
     refuse_vectors(source, arguments.format)
     model, tokenizer = one_task(source.load(compile=False), arguments), source.tokenizer
-    refuse_several(source, model)
+    refuse_several(model, source.path, BY_TASK)
     if arguments.format == "sentence-transformers":
         length = trained_length(source, model) if arguments.length is None else arguments.length
         return write_sentence_transformers(model, tokenizer, arguments.to, length=length), source.step
     write = {"huggingface": write_hugging_face, "keras_hub": write_keras_hub}[arguments.format]
     return write(model, tokenizer, arguments.to), source.step
-
-
-def refuse_several(source: Any, model: Any) -> None:
-    """Refuse a model of several tasks, where a folder has one."""
-    from kpt.tasks import MultiTask
-
-    if isinstance(model, MultiTask):
-        raise InputError(f"{source.path} has several tasks, and such a folder has one; name it with --task")
 
 
 def one_task(model: Any, arguments: argparse.Namespace) -> Any:

@@ -2,8 +2,9 @@ r"""Weights of 8 bits in a SavedModel: what is stored is a quarter, what is comp
 
 .. math:: w_{ij} \approx s_j q_{ij}, \quad s_j = \max_i |w_{ij}| / 127, \quad q_{ij} \in \{-127, \dots, 127\}
 
-with a scale for each output j of a matrix, and for each row of an embedding. Vectors, such as biases and norms, stay as
-they are. A call multiplies the matrices out before it uses them.
+with a scale for each column j of a matrix, or for each row, whichever comes nearer to it. Vectors, such as biases and
+norms, and small matrices, such as the heads of tasks, stay as they are. A call multiplies the matrices out before it
+uses them, of a table of tokens the rows that it looks up.
 
 Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference", section 2.1, with the zero point at 0.
@@ -11,7 +12,7 @@ Inference", section 2.1, with the zero point at 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +20,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kpt.layers import rows_looked_up_by
+
 __all__ = ["Int8Weights", "quantize"]
+
+#: Numbers of a matrix that is not worth it: up to 64 kB, where the head of a classifier has the last word.
+SMALL = 1 << 14
 
 
 def quantize(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
@@ -43,6 +49,23 @@ def quantize(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(np.rint(values / scales), -127, 127).astype(np.int8), scales
 
 
+def error(values: np.ndarray, numbers: np.ndarray, scales: np.ndarray) -> float:
+    """Return the mean square of what numbers times scales are away from values."""
+    return float(np.mean(np.square(numbers * scales - values)))
+
+
+def row_function(numbers: tf.Variable, scales: tf.Variable) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return what gives the rows of numbers times scales, float32.
+
+    Args:
+        numbers: int8 [n, m].
+        scales: float32 [n, 1] or [1, m].
+    """
+    return lambda ids: (
+        tf.cast(tf.gather(numbers, ids), tf.float32) * (scales if scales.shape[0] == 1 else tf.gather(scales, ids))
+    )
+
+
 class Int8Weights(tf.Module):
     """The weights of a model, matrices in 8 bits; what it tracks is what a SavedModel of them holds.
 
@@ -52,17 +75,19 @@ class Int8Weights(tf.Module):
 
     def __init__(self, weights: Sequence[Any]) -> None:
         super().__init__()
-        matrices = [weight for weight in weights if len(weight.shape) > 1]
+
+        def large(weight: Any) -> bool:
+            return len(weight.shape) > 1 and int(np.prod(weight.shape)) > SMALL
+
+        matrices = [weight for weight in weights if large(weight)]
         # In a function they are not tracked, and so not saved beside the numbers.
         self._matrices = lambda: matrices
-        self.kept = [weight.value for weight in weights if len(weight.shape) <= 1]
+        self.kept = [weight.value for weight in weights if not large(weight)]
         self.numbers: list[tf.Variable] = []
         self.scales: list[tf.Variable] = []
         for weight in matrices:
-            values = keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32"))
-            # A row of an embedding is one token's or position's; its output in reverse is one token's too.
-            rows = weight.name.endswith("embeddings") and not weight.name.startswith("reverse")
-            numbers, scales = quantize(np.asarray(values), -1 if rows else 0)
+            values = np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32")))
+            numbers, scales = min((quantize(values, axis) for axis in (0, -1)), key=lambda q: error(values, *q))
             self.numbers.append(tf.Variable(numbers, trainable=False, name=f"{weight.name}_int8"))
             self.scales.append(tf.Variable(scales, trainable=False, name=f"{weight.name}_scales"))
 
@@ -82,5 +107,10 @@ class Int8Weights(tf.Module):
         ]
         matrices = self._matrices()
         values = [tf.cast(product, weight.dtype) for product, weight in zip(products, matrices, strict=True)]
-        with keras.StatelessScope(state_mapping=list(zip(matrices, values, strict=True))):
+        lookups = [
+            (weight, row_function(*stored))
+            for weight, *stored in zip(matrices, self.numbers, self.scales, strict=True)
+            if len(weight.shape) == 2
+        ]
+        with keras.StatelessScope(list(zip(matrices, values, strict=True))), rows_looked_up_by(lookups):
             yield

@@ -149,6 +149,9 @@ def saved_model(
     served, notes = served_model(pretrainer, tokenizer, length, top_k)
     if "mask" in notes:
         samples["mask"] = notes["mask"]
+    if causal and isinstance(tokenizer, CharacterTokenizer) and "unk" not in tokenizer.vocabulary.roles:
+        special = tokenizer.vocabulary.special_ids
+        samples["characters"] = "".join(t for i, t in enumerate(tokenizer.vocabulary.tokens) if i not in special)
     if weights is not None:
         from kpt.export.int8_weights import Int8Weights
         from kpt.export.settings import traced_within

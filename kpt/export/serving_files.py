@@ -162,7 +162,8 @@ def sample_inputs(signature: str, names: list[str], rows: int, samples: Mapping[
         signature: its name; that of `fill_mask` gets texts with a mask, those of Classify and Regress examples.
         names: of its inputs.
         rows: texts.
-        samples: `words`, a list to look up, and `mask`, how a mask is written.
+        samples: `words`, a list to look up, `mask`, how a mask is written, and `characters`, a string of the only ones
+            that texts may have.
 
     Example:
         >>> sample_inputs("pairs", ["first", "second"], 1, {})
@@ -186,7 +187,21 @@ def sample_inputs(signature: str, names: list[str], rows: int, samples: Mapping[
         ],
         **SETTINGS,
     }
+    if "characters" in samples:
+        for name in ("texts", "prompts", "labels"):
+            values[name] = [known(text, samples["characters"]) for text in values[name]]
+        values["template"] = "{text}{label}"
     return {name: values[name] for name in names}
+
+
+def known(text: str, characters: str) -> str:
+    """Return a text without other characters; the first of these where nothing is left.
+
+    Example:
+        >>> known("It rained.", "acgt"), known("No", "acgt")
+        ('ta', 'a')
+    """
+    return "".join(character for character in text if character in characters) or characters[0]
 
 
 def serialised_example(texts: Mapping[str, str]) -> bytes:

@@ -16,7 +16,7 @@ from kpt.errors import InputError
 from kpt.export.saved_model import check_length
 from kpt.files import atomic_folder, check_writable_folder, write_json
 from kpt.interop.tokenizer_files import set_batches, set_marks
-from kpt.tasks import TaskModel
+from kpt.tasks import TaskModel, refuse_several
 from kpt.text import Tokenizer
 
 __all__ = ["FORMATS", "export_token_model"]
@@ -63,8 +63,8 @@ def export_token_model(
         The folder, which is written completely or not at all.
 
     Raises:
-        InputError: The model generates, the tokenizer is not the model's, the length is not within its positions, or
-            the library of the format is not installed.
+        InputError: The model generates or has several tasks, the tokenizer is not the model's, the length is not within
+            its positions, or the library of the format is not installed.
         RuntimeError: The file gives other outputs than the model.
 
     Example:
@@ -77,6 +77,7 @@ def export_token_model(
     for module in ("tensorflow", *modules):
         if find_spec(module) is None:
             raise InputError(f"--format {format} needs {module}; run: pip install 'kpt[{format}]'")
+    refuse_several(model)
     backbone = getattr(model, "backbone", model)
     if isinstance(model, TaskModel) and length is None:
         length = model.length

@@ -19,7 +19,7 @@ from kpt.interop.weights import heads_of, read_weights, tensors_of, unused_tenso
 from kpt.layers import zeros_instead
 from kpt.models import Decoder, Encoder
 from kpt.objectives import CausalLM, MaskedLM, NextSentence, Pretrainer
-from kpt.tasks.task_model import TaskModel
+from kpt.tasks import TaskModel, refuse_several
 from kpt.text import BytePairTokenizer, Tokenizer
 from kpt.text.folder_files import read_json
 
@@ -149,8 +149,8 @@ def write_hugging_face(
         The folder, which is written completely or not at all.
 
     Raises:
-        InputError: No architecture is exactly that of the model, the tokenizer is another one's, or the folder cannot
-            be written.
+        InputError: No architecture is exactly that of the model, it has several tasks, the tokenizer is another one's,
+            or the folder cannot be written.
 
     Example:
         >>> kpt.interop.write_hugging_face(model, tokenizer, "bert-of-mine")  # doctest: +SKIP
@@ -158,6 +158,7 @@ def write_hugging_face(
     """
     from safetensors.numpy import save_file
 
+    refuse_several(model)
     backbone = getattr(model, "backbone", model)
     if not isinstance(backbone, Encoder | Decoder):
         raise InputError(f"a {type(backbone).__name__} has no form of Hugging Face's; give an Encoder or a Decoder")

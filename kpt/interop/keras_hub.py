@@ -24,6 +24,7 @@ from kpt.interop.weights import read_weights, tensors_of
 from kpt.layers import zeros_instead
 from kpt.models import Decoder, Encoder
 from kpt.objectives import CausalLM, Pretrainer
+from kpt.tasks import refuse_several
 from kpt.text import BytePairTokenizer, Tokenizer, Vocabulary, WordPieceTokenizer
 from kpt.text.byte_pair_folder import END_OF_TEXT, read_merges
 from kpt.text.folder_files import ids_in_order, read_json
@@ -138,12 +139,14 @@ def write_keras_hub(
         The folder, which is written completely or not at all.
 
     Raises:
-        InputError: KerasHub has no such backbone or tokenizer, or the folder cannot be written.
+        InputError: KerasHub has no such backbone or tokenizer, the model has several tasks, or the folder cannot be
+            written.
 
     Example:
         >>> kpt.interop.write_keras_hub(model, tokenizer, "bert-preset")  # doctest: +SKIP
         PosixPath('bert-preset')
     """
+    refuse_several(model)
     backbone = getattr(model, "backbone", model)
     if not isinstance(backbone, Encoder | Decoder):
         raise InputError(f"a {type(backbone).__name__} has no form of KerasHub's; give an Encoder or a Decoder")

@@ -11,7 +11,7 @@ from kpt.files import atomic_folder, write_json
 from kpt.interop.hugging_face import write_hugging_face
 from kpt.interop.tokenizer_files import set_marks
 from kpt.models import Encoder
-from kpt.tasks.task_model import TaskModel
+from kpt.tasks import TaskModel, refuse_several
 from kpt.text import Tokenizer
 
 __all__ = ["write_sentence_transformers"]
@@ -52,13 +52,14 @@ def write_sentence_transformers(
         The folder, which is written completely or not at all.
 
     Raises:
-        InputError: It is no encoder, its pooling has no form there, the length is not within its positions, or as in
-            `write_hugging_face`.
+        InputError: It is no encoder or has several tasks, its pooling has no form there, the length is not within its
+            positions, or as in `write_hugging_face`.
 
     Example:
         >>> kpt.interop.write_sentence_transformers(model, tokenizer, "sentences")  # doctest: +SKIP
         PosixPath('sentences')
     """
+    refuse_several(model)
     backbone = getattr(model, "backbone", model)
     if not isinstance(backbone, Encoder):
         kind = type(backbone).__name__

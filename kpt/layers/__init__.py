@@ -20,7 +20,7 @@ from kpt.layers.positions import (
 )
 from kpt.layers.segments import SegmentEmbedding
 from kpt.layers.token_counts import count_tokens
-from kpt.layers.token_embedding import TokenEmbedding
+from kpt.layers.token_embedding import TokenEmbedding, rows_looked_up_by
 from kpt.layers.transformer_block import TransformerBlock
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "pool_sequence",
     "rotary_frequencies",
     "rotate",
+    "rows_looked_up_by",
     "scaled_dot_product_attention",
     "sinusoids",
     "squared_relu",

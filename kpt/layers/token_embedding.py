@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -9,7 +13,27 @@ from keras import ops
 
 from kpt.layers.initializers import truncated_normal
 
-__all__ = ["TokenEmbedding"]
+__all__ = ["TokenEmbedding", "rows_looked_up_by"]
+
+#: What gives rows of tables, by the id of the table's variable.
+_LOOKUPS: ContextVar[Mapping[int, Callable[[Any], Any]]] = ContextVar("lookups", default=MappingProxyType({}))
+
+
+@contextmanager
+def rows_looked_up_by(lookups: Iterable[tuple[Any, Callable[[Any], Any]]]) -> Iterator[None]:
+    """Within it, functions give the rows of some tables, for tables that are stored in another form.
+
+    To make the rows of a text out of what is stored costs less than to make the whole table.
+
+    Args:
+        lookups: `TokenEmbedding.embeddings` of a layer and a function from integers `[batch, length]` to vectors
+            `[batch, length, width]`, for each table.
+    """
+    token = _LOOKUPS.set({id(table): function for table, function in lookups})
+    try:
+        yield
+    finally:
+        _LOOKUPS.reset(token)
 
 
 @keras.saving.register_keras_serializable("kpt")
@@ -47,6 +71,8 @@ class TokenEmbedding(keras.layers.ReversibleEmbedding):
     def call(self, inputs: Any, reverse: bool = False) -> Any:
         if reverse:
             return super().call(inputs, reverse=True)
+        if look_up := _LOOKUPS.get().get(id(self.embeddings)):
+            return ops.cast(look_up(inputs), self.compute_dtype)
         table = ops.reshape(self.embeddings, (self.input_dim, self.output_dim))  # the gradient of a reshape is dense
         return ops.cast(ops.take(table, inputs, axis=0), self.compute_dtype)
 

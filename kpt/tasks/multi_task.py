@@ -16,7 +16,7 @@ from kpt.errors import InputError
 from kpt.tasks.task_model import TaskModel
 from kpt.tasks.windows import read_backbone
 
-__all__ = ["MultiTask"]
+__all__ = ["MultiTask", "refuse_several"]
 
 
 @keras.saving.register_keras_serializable("kpt")
@@ -283,3 +283,19 @@ def as_columns(truth: Any, told: Any) -> tuple[Any, Any]:
     if len(told.shape) > 1:
         return truth, told
     return ops.expand_dims(truth, -1), ops.expand_dims(told, -1)
+
+
+def refuse_several(model: Any, called: object = "the model", remedy: str = "") -> None:
+    """Refuse a model of several tasks, where what is written has one.
+
+    Args:
+        model: Any model.
+        called: What the message calls it.
+        remedy: How one of its tasks is named; by default by `tasks`.
+
+    Raises:
+        InputError: It is a `MultiTask`.
+    """
+    if isinstance(model, MultiTask):
+        remedy = remedy or f"give one of them, such as model.tasks[{next(iter(model.tasks))!r}]"
+        raise InputError(f"{called} has several tasks, and such a folder has one; {remedy}")

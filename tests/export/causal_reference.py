@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import kpt
 from kpt.objectives import CausalLM
-from kpt.text import BytePairTokenizer
+from kpt.text import BytePairTokenizer, CharacterTokenizer, SentencePieceTokenizer, Tokenizer
 from tests.numbers import randomize
 
 LENGTH = 40
@@ -18,6 +18,15 @@ PROMPTS = ["the cat", "", "l", "naïve 中 \x00 café\n", "👩‍👩‍👧", 
 
 def byte_pairs() -> BytePairTokenizer:
     return BytePairTokenizer.train(TEXT, 300)
+
+
+def tokenizers() -> dict[str, Tokenizer]:
+    """One of each kind that causal models are trained with; all of them know every prompt."""
+    return {
+        "bytes": byte_pairs(),
+        "sentencepiece": SentencePieceTokenizer.train(TEXT, 290),
+        "characters": CharacterTokenizer.train(TEXT, unknown_token=True, end_token=True),
+    }
 
 
 def causal_pretrainer(vocabulary_size: int, **options: Any) -> kpt.Pretrainer:

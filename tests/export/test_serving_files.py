@@ -9,7 +9,10 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
+import kpt
 from kpt.export.serving_files import TEXTS, WARM_UP, sample_inputs, write_serving_files
+from kpt.text import CharacterTokenizer
+from tests.export.causal_reference import causal_pretrainer
 
 
 def traced(function: Any, **inputs: Any) -> Any:
@@ -72,3 +75,15 @@ def test_masks_and_words() -> None:
     inputs = sample_inputs("serving_default", ["prompts", "temperature"], 8, {})
     assert len(inputs["prompts"]) == 8
     assert np.float32(inputs["temperature"]) == 0
+
+
+def test_characters_without_an_unknown_one_are_asked_with_what_they_know(tmp_path: Path) -> None:
+    names = ["prompts", "labels", "template"]
+    found = sample_inputs("zero_shot", names, 1, {"characters": "aine"})
+    assert found == {"prompts": ["aine"], "labels": ["a", "a"], "template": "{text}{label}"}
+    tokenizer = CharacterTokenizer.train(["tokens go by", "add"])
+    model = causal_pretrainer(tokenizer.vocabulary.size, depth=1, maximum_length=160)
+    requests = logs(kpt.export.saved_model(model, tokenizer, tmp_path / "gpt"))
+    asked = [log.request.model_spec.signature_name for log in requests]
+    assert asked == ["serving_default"] * 2 + ["score"] * 2 + ["zero_shot"] * 2
+    assert tf.make_ndarray(requests[1].request.inputs["prompts"]).tolist()[:2] == [b"t aned", b"e steet as et"]

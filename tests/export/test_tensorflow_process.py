@@ -14,8 +14,11 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the operations of the tokenizer
 
 import kpt
+from kpt.export.causal_signatures import generate
 from kpt.export.tensorflow_process import export_in_process, read_model, write_model
-from tests.export.causal_reference import PROMPTS, ask
+from kpt.generation.prompts import decoder_of
+from kpt.text import load_tokenizer
+from tests.export.causal_reference import LENGTH, PROMPTS, ask
 from tests.export.reference import as_text, tiny_pretrainer, tiny_tokenizer
 
 ROOT = Path(__file__).parent.parent.parent
@@ -23,14 +26,24 @@ TEXTS = ["the cat [MASK] on [MASK]", "low lower"]
 
 EXPORT = """
 import json, sys
+from pathlib import Path
 import kpt
+from kpt.export.tensorflow_process import write_model
 from tests.export.causal_reference import *
 from tests.export.reference import *
 
-pieces = byte_pairs()
-gpt = causal_pretrainer(pieces.vocabulary.size, depth=1, positions="rotary", key_value_heads=1)
-written = kpt.generate(gpt, pieces, PROMPTS, max_new_tokens=8)
-decoder = kpt.export.saved_model(gpt, pieces, sys.argv[1] + "-gpt")
+written = {}
+for kind, pieces in tokenizers().items():
+    gpt = causal_pretrainer(
+        pieces.vocabulary.size, depth=1, positions="rotary", tied=False, normalization="rms_norm", gated=True
+    )
+    written[kind] = kpt.generate(gpt, pieces, PROMPTS, max_new_tokens=8)
+    handed = Path(sys.argv[1] + "-" + kind)
+    handed.mkdir()
+    write_model(gpt, handed)
+    pieces.save(handed / "tokenizer")
+    if kind == sys.argv[3]:
+        decoder = kpt.export.saved_model(gpt, pieces, sys.argv[1] + "-gpt")
 tokenizer, pretrainer = tiny_tokenizer(), tiny_pretrainer()
 pretrainer.compile(optimizer="adam")
 path = kpt.export.saved_model(pretrainer, tokenizer, sys.argv[1], top_k=2)
@@ -54,10 +67,12 @@ print(json.dumps({
 """
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_a_model_on_another_backend_is_exported_by_a_process_on_tensorflow(backend: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("backend", "kind"), [("jax", "sentencepiece"), ("torch", "characters")])
+def test_a_model_on_another_backend_is_exported_by_a_process_on_tensorflow(
+    backend: str, kind: str, tmp_path: Path
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", EXPORT, str(tmp_path / "bert"), json.dumps(TEXTS)],
+        [sys.executable, "-c", EXPORT, str(tmp_path / "bert"), json.dumps(TEXTS), kind],
         env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -81,9 +96,18 @@ def test_a_model_on_another_backend_is_exported_by_a_process_on_tensorflow(backe
     pair = signatures["next_sentence"](first=texts, second=texts[::-1])
     np.testing.assert_allclose(pair["probability"], expected["probability"], atol=1e-5)
 
-    generate = tf.saved_model.load(expected["decoder"]).signatures["serving_default"]
-    assert len(set(expected["written"])) > 3
-    assert ask(generate, PROMPTS) == expected["written"]
+    written = expected["written"]
+    assert list(written) == ["bytes", "sentencepiece", "characters"]
+    assert ask(tf.saved_model.load(expected["decoder"]).signatures["serving_default"], PROMPTS) == written[kind]
+    for each, texts in written.items():
+        assert len(set(texts)) > 3
+        if each == kind:
+            continue
+        handed = tmp_path / f"bert-{each}"
+        gpt, pieces = read_model(handed), load_tokenizer(handed / "tokenizer")
+        # The others as such a process gets and traces them, without the time that it takes to start.
+        function = generate(decoder_of(gpt), pieces.in_graph(), pieces.vocabulary.roles["end"], LENGTH)
+        assert ask(function, PROMPTS) == texts
 
 
 def test_a_model_is_handed_over_whole_and_without_its_optimizer(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from kpt.export.token_functions import in_float32
 from kpt.export.token_models import export_token_model, run_file
 from kpt.layers import pool_sequence
 from kpt.objectives import CausalLM, MaskedLM
-from kpt.tasks import Classifier, Regressor
+from kpt.tasks import Classifier, MultiTask, Regressor
 from tests.batches import tiny_decoder, tiny_encoder
 from tests.export.causal_reference import byte_pairs
 from tests.export.reference import HOSTILE, tiny_tokenizer
@@ -96,6 +96,7 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path, monkeypatch: pytest.
 
     decoder = tiny_decoder(vocabulary_size=60, maximum_length=LENGTH)
     refused("a model that generates has no form of token ids", kpt.Pretrainer(decoder, [CausalLM()]))
+    refused("the model has several tasks, and such a folder has one", MultiTask({"stars": Regressor(encoder())}))
     refused("format is 'onyx'; choose one of onnx, openvino", encoder(), "onyx")
     refused("length is 25; give at least 5 and at most the model's 24", encoder(), length=25)
     refused("the tokenizer has 60 pieces and the model 23", tiny_encoder())

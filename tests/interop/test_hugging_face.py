@@ -12,6 +12,7 @@ from kpt.errors import InputError
 from kpt.interop import HuggingFaceFolder, write_hugging_face
 from kpt.models import Decoder, Encoder, bert_config, decoder_config, encoder_config
 from kpt.objectives import CausalLM, MaskedLM, NextSentence, Pretrainer
+from kpt.tasks import MultiTask, Regressor
 from tests.interop.checkpoints import (
     DECODERS,
     ENCODERS,
@@ -195,6 +196,8 @@ def test_what_has_no_form_of_theirs(tmp_path: Path) -> None:
     encoder = Encoder(270, width=8, depth=1, heads=2)
     with pytest.raises(InputError, match="BERT has no class with the objectives causal_lm; export the backbone"):
         write_hugging_face(Pretrainer(encoder, [CausalLM()]), wordpiece(), tmp_path / "a")
+    with pytest.raises(InputError, match="the model has several tasks, and such a folder has one"):
+        write_hugging_face(MultiTask({"stars": Regressor(encoder)}), wordpiece(), tmp_path / "a")
     byte_level = Encoder(263, width=8, depth=1, heads=2, segments=0, epsilon=1e-5)
     with pytest.raises(InputError, match=r"RoBERTa has \[PAD\] at 1; train a tokenizer that has too"):
         write_hugging_face(byte_level, byte_pair(), tmp_path / "a")

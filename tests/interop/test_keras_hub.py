@@ -12,7 +12,7 @@ from kpt.errors import InputError
 from kpt.interop import KerasHubFolder, is_preset, write_keras_hub
 from kpt.models import Encoder
 from kpt.objectives import CausalLM, MaskedLM, Pretrainer
-from kpt.tasks import Classifier
+from kpt.tasks import Classifier, MultiTask
 from tests.batches import tiny_decoder, tiny_encoder
 from tests.interop.checkpoints import batch, byte_pair, wordpiece
 from tests.numbers import randomize
@@ -110,6 +110,11 @@ def test_what_has_no_form_of_theirs(tmp_path: Path) -> None:
         (tiny_decoder(vocabulary_size=VOCABULARY, tied=False), byte_pair(), "tied is False and not True"),
         (bert(), byte_pair(), "KerasHub's BERT takes a WordPieceTokenizer and no BytePairTokenizer"),
         (tiny_encoder(), wordpiece(), "the tokenizer has 270 pieces and the model 23"),
+        (
+            MultiTask({"mood": Classifier(bert(), ["a", "b"])}),
+            wordpiece(),
+            "the model has several tasks, and such a folder",
+        ),
         ("model", wordpiece(), "a str has no form of KerasHub's; give an Encoder or a Decoder"),
     ):
         with pytest.raises(InputError, match=message):

@@ -13,7 +13,7 @@ from kpt.interop import write_sentence_transformers
 from kpt.layers import pool_sequence
 from kpt.models import Encoder, encoder_config
 from kpt.objectives import MaskedLM, NextSentence, Pretrainer
-from kpt.tasks import Classifier, Regressor
+from kpt.tasks import Classifier, MultiTask, Regressor
 from kpt.text import SentencePieceTokenizer
 from tests.batches import tiny_decoder
 from tests.interop.checkpoints import byte_pair, wordpiece
@@ -82,6 +82,7 @@ def test_what_has_no_form_of_theirs(tmp_path: Path) -> None:
     encoder = Encoder(270, **BERT)
     refused("a Decoder has no form of sentence-transformers'; give an Encoder", tiny_decoder())
     refused("the pooling 'last', which sentence-transformers has not", Classifier(encoder, ["a", "b"], pooling="last"))
+    refused("the model has several tasks, and such a folder has one", MultiTask({"stars": Regressor(encoder)}))
     refused("length is 25; give at least 3 and at most the model's 24", encoder, length=25)
     refused("no architecture of Hugging Face's is exactly this encoder", Encoder(270, **BERT, gated=True))
     assert not any(tmp_path.iterdir())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kpt.layers import TokenEmbedding
+from kpt.layers import TokenEmbedding, rows_looked_up_by
 from tests.numbers import array, gradients, normal, randomize
 
 IDS = np.array([[1, 3, 1], [0, 1, 4]], np.int32)
@@ -53,3 +53,16 @@ def test_both_ways_have_the_precision_of_the_layer() -> None:
     assert layer.embeddings.dtype == "float32"
     for result in (layer(IDS), layer(ops.ones((1, 2, 4)), reverse=True)):
         assert keras.backend.standardize_dtype(result.dtype) == "bfloat16"
+
+
+def test_rows_may_come_from_a_function() -> None:
+    layers = [TokenEmbedding(5, 4), TokenEmbedding(5, 4)]
+    for layer in layers:
+        layer.build((None, None))
+        randomize(layer)
+    before = [array(layer(IDS)) for layer in layers]
+    stored = ops.cast(ops.ones((5, 4)), "int8")
+    with rows_looked_up_by([(layers[0].embeddings, lambda ids: ops.cast(ops.take(stored, ids, axis=0), "float32"))]):
+        np.testing.assert_array_equal(array(layers[0](IDS)), np.ones((2, 3, 4)))
+        np.testing.assert_array_equal(array(layers[1](IDS)), before[1])
+    np.testing.assert_array_equal(array(layers[0](IDS)), before[0])

@@ -12,7 +12,7 @@ from kpt import InputError
 from kpt.data import LabelledBatches, TaskMixture
 from kpt.data.task_mixture import joint_batch
 from kpt.evaluation.task_scores import text_losses
-from kpt.tasks import Classifier, MultiTask, Regressor, Tagger
+from kpt.tasks import Classifier, MultiTask, Regressor, Tagger, refuse_several
 from tests.numbers import array
 from tests.tasks.small_task import BAD, GOOD, LABELS, TEXTS, small_encoder, small_tokenizer
 
@@ -175,3 +175,15 @@ def test_what_does_not_fit_is_refused() -> None:
         model.compile("sgd", loss="mse")
     with pytest.raises(InputError, match="data is for a, b; give texts and labels for each of a"):
         model.batches({"a": (TEXTS, STARS), "b": (TEXTS, STARS)})
+
+
+def test_a_folder_of_one_task_refuses_several() -> None:
+    one = Regressor(small_encoder(TOKENIZER), length=16)
+    refuse_several(one)
+    refuse_several(one.backbone)
+    with pytest.raises(InputError) as error:
+        refuse_several(MultiTask({"stars": one}))
+    wanted = "the model has several tasks, and such a folder has one; give one of them, such as model.tasks['stars']"
+    assert str(error.value) == wanted
+    with pytest.raises(InputError, match=r"^run has several tasks, and such a folder has one; name it with --task$"):
+        refuse_several(MultiTask({"stars": one}), "run", "name it with --task")
