@@ -42,6 +42,7 @@ bench: .venv/bench.stamp
 	$(BIN)/python -m benchmarks.generation
 	$(BIN)/python -m benchmarks.word2vec
 	$(BIN)/python -m benchmarks.finetuning
+	$(BIN)/python -m benchmarks.length_buckets
 	$(BIN)/python -m benchmarks.multi_task
 	$(BIN)/python -m benchmarks.checkpoints
 	$(BIN)/python -m benchmarks.kills

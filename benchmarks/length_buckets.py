@@ -30,7 +30,7 @@ from rich.table import Table
 from benchmarks.finetuning_inputs import documentation_subjects, movie_reviews
 from kpt.data import LabelledTexts
 from kpt.files import write_json
-from kpt.text import Document, WordPieceTokenizer
+from kpt.text import Document, WordPieceTokenizer, split_sentences
 
 SIDES = ("length buckets", "padded to the maximum", "Hugging Face Trainer")
 SETTINGS: dict[str, Any] = {
@@ -46,12 +46,11 @@ TINY: dict[str, Any] = {"size": "tiny", "vocabulary_size": 600, "texts": 24, "ba
 
 
 def sentences(documents: Sequence[Document], count: int) -> list[Document]:
-    """Return some sentences of labelled documents, of which each line is one; always the same ones."""
+    """Return some sentences of labelled documents, always the same ones."""
     found = [
-        Document(line.strip(), label=document.label)
+        Document(sentence, label=document.label)
         for document in documents
-        for line in document.text.splitlines()
-        if line.strip()
+        for sentence in split_sentences(document.text)
     ]
     return random.Random(0).sample(found, min(count, len(found)))
 
@@ -235,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     labels = [str(each.label) for each in chosen]
     texts = LabelledTexts([each.text for each in chosen], None, labels, [str(each.id) for each in chosen])
     tokenizer = WordPieceTokenizer.train(documents, settings["vocabulary_size"])
-    sizes = np.array([len(ids) for ids in tokenizer.encode(texts.texts)]) + 2
+    sizes = np.diff(tokenizer.encode(texts.texts).row_splits) + 2
     result: dict[str, Any] = {
         "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
         "settings": settings,

@@ -55,7 +55,7 @@ def test_all_examples_are_named_in_their_order() -> None:
 
 def test_the_benchmarks_take_these_options() -> None:
     calls = commands("python -m ") + commands("KERAS_BACKEND=jax python -m ")
-    assert len(calls) == 11
+    assert len(calls) == 12
     for module, *words in calls:
         source = (ROOT / Path(*module.split("."))).with_suffix(".py").read_text(encoding="utf-8")
         assert all(f'"{word}"' in source for word in words if word.startswith("--")), module
