@@ -213,7 +213,7 @@ def test_a_look_that_fails_is_not_the_last(root: Path, monkeypatch: pytest.Monke
             seen.set()
 
     monkeypatch.setattr(ModelVersions, "poll", poll)
-    with ModelServer(root, port=0, rest_port=0, poll_seconds=0.01):
+    with ModelServer(root / "small", port=0, rest_port=0, poll_seconds=0.01):
         assert seen.wait(timeout=60)
 
 
