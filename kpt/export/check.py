@@ -118,6 +118,7 @@ def recorded_requests(version: Path) -> list[dict[str, Any]]:
         InputError: it brings none, they have no answers, or the file is damaged.
     """
     import tensorflow as tf
+    from google.protobuf.message import DecodeError
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
     from kpt.export.serving_files import WARM_UP
@@ -130,10 +131,10 @@ def recorded_requests(version: Path) -> list[dict[str, Any]]:
         return {name: base64.b64encode(tensor.SerializeToString()).decode() for name, tensor in tensors.items()}
 
     try:
-        records = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
-    except tf.errors.OpError as error:
-        raise InputError(f"{path} is damaged ({error.message}); export the model again") from error
-    logs = [PredictionLog.FromString(record).predict_log for record in records]
+        records = tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+        logs = [PredictionLog.FromString(record).predict_log for record in records]
+    except (tf.errors.OpError, DecodeError) as error:
+        raise InputError(f"{path} is damaged ({getattr(error, 'message', error)}); export the model again") from error
     requests = [
         {
             "signature": log.request.model_spec.signature_name,
@@ -152,6 +153,6 @@ def read_notes(version: Path) -> dict[str, Any]:
     """Return what a version says of itself, nothing where it says nothing."""
     try:
         notes = json.loads((version / "assets.extra" / "kpt.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return notes if isinstance(notes, dict) else {}

@@ -84,14 +84,21 @@ def runner(session: Any, signature: Any, inputs: dict[str, Any]) -> Callable[[di
 
 
 def compared(found: dict[str, Any], expected: dict[str, Any], signature: str) -> tuple[float, list[str]]:
-    """Return the largest difference of numbers, relative to those over 1, and what else is not as expected."""
+    """Return the largest difference of numbers, relative to those over 1, and what else is not as expected.
+
+    What is no number, or infinite, differs by infinity from all but itself.
+    """
     largest, problems = 0.0, []
     for name, wanted in expected.items():
         got = found.get(name)
         if got is None or got.shape != wanted.shape:
             problems.append(f"{signature}: the output {name} has not the shape that it had when it was exported")
         elif wanted.dtype.kind == "f":
-            difference = np.abs(got.astype(np.float64) - wanted) / np.maximum(1.0, np.abs(wanted))
+            same = (got == wanted) | (np.isnan(got) & np.isnan(wanted))
+            with np.errstate(invalid="ignore"):
+                difference = np.abs(got.astype(np.float64) - wanted) / np.maximum(1.0, np.abs(wanted))
+            # Python's max would keep what it has where the other one is no number.
+            difference = np.where(same, 0.0, np.where(np.isfinite(difference), difference, np.inf))
             largest = max(largest, float(np.max(difference, initial=0.0)))
         elif not np.array_equal(got, wanted):
             problems.append(f"{signature}: the output {name} is not what it was when the model was exported")

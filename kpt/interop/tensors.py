@@ -111,7 +111,10 @@ def _files(folder: Path) -> dict[Path, list[str] | None]:
                 f"{folder} has its weights in {pickles[0]} alone, a format that can run code when it is read; "
                 f"convert it to {WEIGHTS_FILE} (transformers: save_pretrained)"
             )
-        raise InputError(f"{folder} has no {WEIGHTS_FILE}; give the folder of a checkpoint")
+        raise InputError(
+            f"{folder} has no {WEIGHTS_FILE}; give the folder of a checkpoint that has (pytorch_model.bin and others "
+            "that can run code are neither read nor fetched)"
+        )
     try:
         places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         files = sorted({str(file) for file in places.values()})

@@ -20,6 +20,9 @@ from kpt.serving.tensors import tensor_proto, type_string, value_field
 
 __all__ = ["fill_predict", "predictions_json"]
 
+#: Of a row; NumPy has no arrays of many more.
+MOST_DIMENSIONS = 30
+
 
 def fill_predict(document: Mapping[str, Any], infos: Mapping[str, Any], request: Any) -> bool:
     """Fill the inputs of a `PredictRequest`.
@@ -114,6 +117,8 @@ def _tensor(value: Any, dtype: Any) -> tuple[list[Any], list[int]]:
     shape: list[int] = []
     first = value
     while isinstance(first, list):
+        if len(shape) == MOST_DIMENSIONS:
+            raise invalid_argument(f"JSON Value: lists are nested {MOST_DIMENSIONS} times, deeper than any tensor")
         shape.append(len(first))
         first = first[0] if first else None
     values: list[Any] = []

@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from kpt.serving.tensors import type_string
 
 __all__ = ["decoded", "is_bytes", "json_value", "parsed", "shown", "type_name"]
 
+#: How a surrogate is written in JSON; a pair of them is a character, and one alone is nothing.
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _RANGES = {
     tf.int32: (-(2**31), 2**31 - 1),
     tf.int16: (-(2**31), 2**31 - 1),
@@ -40,7 +43,11 @@ def parsed(body: bytes) -> dict[str, Any]:
     if not body:
         raise invalid_argument("JSON Parse error: The document is empty")
     try:
-        document = json.loads(body)
+        document = json.loads(body.decode("utf-8"))
+        if _SURROGATE.search(body):
+            json.dumps(document, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise invalid_argument("JSON Parse error: The surrogate pair in string is invalid.") from error
     except json.JSONDecodeError as error:
         raise invalid_argument(f"JSON Parse error: {error.msg} at offset: {error.pos}") from error
     except UnicodeDecodeError as error:

@@ -58,7 +58,10 @@ class ModelVersions:
 
     def poll(self) -> None:
         """Load what is wanted, then let go of what is not; a version that fails is tried again by the next polls."""
-        wanted = self.settings.wanted(versions_in(self.settings.folder))
+        there = versions_in(self.settings.folder)
+        for version in self._attempts.keys() - self._servables.keys() - set(there):
+            del self._attempts[version]  # what comes under its number another time is another version
+        wanted = self.settings.wanted(there)
         for version in wanted:
             if version not in self._servables and self._attempts.get(version, 0) < ATTEMPTS:
                 self._begin(version)

@@ -77,7 +77,7 @@ def find_models(root: Path, config: Path | None = None) -> list[ModelSettings]:
             f"there is no folder {root}; give the folder that models were exported to, such as saved_models"
         )
     if versions_in(root) and config is None:
-        return [ModelSettings(root.absolute().name, root)]
+        return [ModelSettings(Path(os.path.abspath(root)).name, root)]
     if config is not None or (root / CONFIG).is_file():
         return read_models_config(root / CONFIG if config is None else config, root)
     found = [

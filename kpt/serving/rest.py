@@ -36,6 +36,8 @@ CALLED = re.compile(_MODEL + ":(?P<method>classify|regress|predict)", re.IGNOREC
 ASKED = re.compile(_MODEL + "(?:/(?P<part>metadata))?", re.IGNORECASE)
 
 TOO_LARGE = 413
+#: Of a version; Python refuses to read numbers of thousands.
+MOST_DIGITS = 100
 
 
 def rest_application(answers: Answers, executor: Executor, maximum_bytes: int) -> Callable[..., Awaitable[None]]:
@@ -148,8 +150,8 @@ def _called(answers: Answers, match: re.Match[str], body: bytes) -> dict[str, An
 def _fill_spec(spec: Any, match: re.Match[str]) -> None:
     spec.name = unquote(match["name"])
     if match["version"]:
-        if int(match["version"]) >= 2**63:
-            raise invalid_argument(f"Failed to convert version: {match['version']} to numeric.")
+        if len(match["version"]) > MOST_DIGITS or int(match["version"]) >= 2**63:
+            raise invalid_argument(f"Failed to convert version: {match['version'][:MOST_DIGITS]} to numeric.")
         spec.version.value = int(match["version"])
     elif match["label"]:
         spec.version_label = unquote(match["label"])

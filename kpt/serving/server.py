@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,10 @@ class ModelServer:
 
     def _watch(self) -> None:
         while not self._stopping.wait(self._poll_seconds):
-            self.poll()
+            for model in self.models.values():
+                # A folder that goes while it is read, or a line that nobody reads: the next look comes all the same.
+                with suppress(OSError):
+                    model.poll()
 
     def _serve_rest(self) -> None:
         asyncio.run(self._rest.serve(sockets=[self._socket]))

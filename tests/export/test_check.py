@@ -90,6 +90,10 @@ def test_an_export_without_requests_or_answers_is_refused(model: Path, tmp_path:
     path.write_bytes(path.read_bytes()[:-2])
     with pytest.raises(InputError, match="is damaged"):
         recorded_requests(version)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        writer.write(b"no PredictionLog")
+    with pytest.raises(InputError, match="is damaged"):
+        recorded_requests(version)
     path.unlink()
     with pytest.raises(InputError, match="brings no requests to check it with"):
         recorded_requests(version)
@@ -100,4 +104,6 @@ def test_the_notes(model: Path, tmp_path: Path) -> None:
     assert read_notes(tmp_path) == {}
     (tmp_path / "assets.extra").mkdir()
     (tmp_path / "assets.extra" / "kpt.json").write_text("[]")
+    assert read_notes(tmp_path) == {}
+    (tmp_path / "assets.extra" / "kpt.json").write_text("[" * 200_000)
     assert read_notes(tmp_path) == {}

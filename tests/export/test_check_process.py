@@ -99,3 +99,11 @@ def test_batches_repeat_rows_and_leave_settings() -> None:
         "texts": [b"a", b"b", b"a"],
         "labels": [b"x", b"y"],
     }
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_no_small_difference(value: float) -> None:
+    sound, broken = (np.array([0.5, each], np.float32) for each in (0.25, value))
+    assert check_process.compared({"a": broken}, {"a": sound}, "s") == (np.inf, [])
+    assert check_process.compared({"a": sound}, {"a": broken}, "s") == (np.inf, [])
+    assert check_process.compared({"a": broken}, {"a": broken}, "s") == (0.0, [])

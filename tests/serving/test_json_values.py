@@ -16,6 +16,9 @@ from kpt.serving.status import ServingError
         (b"", "JSON Parse error: The document is empty"),
         (b"{", "JSON Parse error: Expecting property name enclosed in double quotes at offset: 1"),
         (b'{"a": "\xff"}', "JSON Parse error: Invalid encoding in string. at offset: 7"),
+        (rb'{"\ud800": 1}', "JSON Parse error: The surrogate pair in string is invalid."),
+        (rb'{"a": ["\udc00"]}', "JSON Parse error: The surrogate pair in string is invalid."),
+        (b'{"a": "\xed\xa0\x80"}', "JSON Parse error: Invalid encoding in string. at offset: 7"),
         (b"[1]", r"JSON Value: \[1\] Is not object"),
         (b'{"signature_name": 3}', "'signature_name' key must be a string value"),
         (b'{"a": ' + b"[" * 200_000, "JSON Parse error: "),
@@ -29,6 +32,7 @@ def test_a_body_that_is_no_object_is_refused(body: bytes, message: str) -> None:
 
 def test_a_body() -> None:
     assert parsed('{"signature_name": "é", "inputs": [NaN]}'.encode())["signature_name"] == "é"
+    assert parsed(rb'{"inputs": "\ud83d\ude00"}')["inputs"] == "😀"
 
 
 @pytest.mark.parametrize(

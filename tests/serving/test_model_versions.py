@@ -136,6 +136,26 @@ def test_it_gives_a_version_up_after_five_attempts(tmp_path: Path) -> None:
         model.acquire()
 
 
+def test_another_version_under_the_number_of_one_that_was_given_up(tmp_path: Path) -> None:
+    whole = []
+
+    def load(folder: Path) -> Servable:
+        if not whole:
+            raise OSError("no SavedModel")
+        return Fake(folder)
+
+    add(tmp_path, 1)
+    model, _ = versions(tmp_path, load)
+    for _ in range(6):
+        model.poll()
+    (tmp_path / "m" / "1").rmdir()
+    model.poll()
+    add(tmp_path, 1)
+    whole.append(True)
+    model.poll()
+    assert model.states() == {1: VersionState("AVAILABLE")}
+
+
 def test_a_link_out_of_the_folder_is_refused_at_once(tmp_path: Path) -> None:
     root = tmp_path / "root"
     (root / "m").mkdir(parents=True)

@@ -43,6 +43,14 @@ def test_versions_are_positive_integers(tmp_path: Path) -> None:
     assert versions_in(tmp_path / "nothing") == []
 
 
+def test_a_folder_of_versions_has_its_own_name_however_it_is_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bert" / "1").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "bert" / "1")
+    assert [model.name for model in find_models(Path(".."))] == ["bert"]
+
+
 def test_the_policies_of_versions() -> None:
     there = [1, 3, 5, 7]
     assert ModelSettings("m", Path("m")).wanted(there) == [7]

@@ -117,3 +117,15 @@ def test_the_application_reads_bodies_in_parts(answers: Any) -> None:
 def test_a_body_over_the_limit_is_refused_before_its_end(answers: Any) -> None:
     status, answer = asked(answers, [b"x" * 600, b"x" * 600, b"never read"], 1000)
     assert (status, answer) == (413, {"error": "the request has over 1000 bytes, the most that this server takes"})
+
+
+def test_what_no_reader_of_json_or_number_takes_is_the_clients_error(answers: Any) -> None:
+    for body in (rb'{"instances": [{"\ud800": 1}]}', rb'{"signature_name": "\ud800", "instances": ["a"]}'):
+        assert call(answers, "POST", "/v1/models/small:predict", body) == (
+            400,
+            {"error": "JSON Parse error: The surrogate pair in string is invalid."},
+        )
+    status, answer = call(answers, "GET", f"/v1/models/small/versions/{'9' * 5000}")
+    assert (status, answer["error"][:34]) == (400, "Failed to convert version: 9999999")
+    deep = b'{"instances": ' + b"[" * 90 + b"]" * 90 + b"}"
+    assert call(answers, "POST", "/v1/models/small:predict", deep)[0] == 400

@@ -26,6 +26,7 @@ from tensorflow_serving.apis import (
 
 from kpt.errors import InputError
 from kpt.serving import ModelServer
+from kpt.serving.model_versions import ModelVersions
 from kpt.serving.server import is_loopback, load_warm
 from tests.serving.small_model import example, small_model
 
@@ -198,6 +199,22 @@ def test_no_request_fails_while_a_new_version_takes_over(root: Path) -> None:
         "rolling version 1: unloaded",
         "rolling version 2: unloaded",
     ]
+
+
+def test_a_look_that_fails_is_not_the_last(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    seen = threading.Event()
+
+    def poll(model: ModelVersions) -> None:
+        looks.append(model)
+        if len(looks) == 2:
+            raise FileNotFoundError("gone while it was read")
+        if len(looks) > 2:
+            seen.set()
+
+    monkeypatch.setattr(ModelVersions, "poll", poll)
+    with ModelServer(root / "small", port=0, rest_port=0, poll_seconds=0.01):
+        assert seen.wait(timeout=60)
 
 
 def test_it_listens_on_this_machine_alone(server: ModelServer) -> None:
