@@ -56,7 +56,10 @@ SETTINGS: dict[str, Any] = {
 BATCHING = """\
 # How TensorFlow Serving batches requests for this model, if it runs with
 # --enable_batching and --enable_per_model_batching_parameters.
-max_batch_size { value: 32 }
+# A request may have as many rows as max_batch_size; they are computed by the max_execution_batch_size.
+max_batch_size { value: 4096 }
+enable_large_batch_splitting { value: true }
+max_execution_batch_size { value: 32 }
 batch_timeout_micros { value: 1000 }
 max_enqueued_batches { value: 100 }
 """
