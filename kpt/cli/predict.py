@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -30,14 +30,15 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         help="tell the labels, numbers, entities or answers of texts",
         description="Tell what a tuned model was trained to tell of texts. Each text gets a line with a JSON object, "
         "in the order of the texts: its label and the probability of each, its number, or its entities with the places "
-        "of their characters. The file may have any size. Of SQuAD's json each line has the question's id. "
-        "An empty text is told like any other, and counted.",
+        "of their characters. A question answerer reads SQuAD's json, of which each question gets a line with its id, "
+        "or records with a question and a context. But for SQuAD's json, which is read as a whole, the file may have "
+        "any size. An empty text is told like any other, and counted.",
         epilog="Example: kpt predict --from tuned reviews.jsonl --keep id > predicted.jsonl",
     )
     parser.add_argument(
         "file",
         metavar="FILE",
-        help=".txt (a text a line) .jsonl .csv .tsv, .json (SQuAD's) for questions, or .gz; - for the input",
+        help=".txt (a text a line) .jsonl .csv .tsv, for questions .json (SQuAD's), or .gz; - for the input",
     )
     parser.add_argument("--from", dest="source", required=True, metavar="RUN", help="what `kpt finetune` wrote")
     add_task_argument(parser, "tell")
@@ -46,7 +47,9 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         "--keep", nargs="+", default=[], metavar="FIELD", help="copy these fields of each record to its line"
     )
     parser.add_argument(
-        "--kind", choices=("text", "jsonl", "csv", "tsv"), help="of the file (default: by its name; text for -)"
+        "--kind",
+        choices=("text", "jsonl", "csv", "tsv", "squad"),
+        help="of the file (default: by its name; for - text, or squad for questions)",
     )
     parser.add_argument("--text-field", metavar="NAME", help="field of the text (default: as in training)")
     parser.add_argument("--pair-field", metavar="NAME", help="field of the second text (default: as in training)")
@@ -68,7 +71,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         raise InputError("--json prints the results alone on standard output; add --out FILE for the predictions")
     begin = time.perf_counter()
     load_backend(arguments.backend)
-    from kpt.data.squad import squad_records
+    from kpt.data.squad_records import read_squad_records
     from kpt.data.text_records import STANDARD_INPUT, read_text_records
     from kpt.files import atomic_file
     from kpt.tasks.predictions import predictions
@@ -79,12 +82,14 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     # What a run of several tasks lacks is said when it is loaded.
     training = config.get("tasks", {}).get(arguments.task) or config.get("training", {})
     fields = training.get("text_field", "text"), training.get("pair_field")
-    if training.get("task") == "qa":
+    asked = training.get("task") == "qa"
+    if asked:
         fields = "question", "context"
+    squad = is_squad(arguments, asked)
     problems: Counter[str] = Counter()
-    keep: list[str] = arguments.keep
-    if training.get("task") == "qa" and arguments.kind is None and is_json(arguments.file):
-        records, keep = squad_records(arguments.file), list(dict.fromkeys(["id", *keep]))
+    records: Iterable[TextRecord]
+    if squad:
+        records = read_squad_records(arguments.file, problems=problems)
     else:
         records = read_text_records(
             arguments.file,
@@ -93,6 +98,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
             kind=arguments.kind,
             problems=problems,
         )
+    keep = list(dict.fromkeys(["id", *arguments.keep])) if squad else arguments.keep
     model = load_task_model(arguments.source, arguments.task)
     batch_size: int = arguments.batch_size
     group = batch_size if arguments.file == STANDARD_INPUT else 32 * batch_size
@@ -117,12 +123,26 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     return {}
 
 
-def is_json(file: str) -> bool:
-    """Return whether a file is json by its name, gzip of it too."""
-    return file.removesuffix(".gz").endswith(".json")
+def is_squad(arguments: argparse.Namespace, asked: bool) -> bool:
+    """Tell whether the file is SQuAD's json: by `kind`, or for a question answerer by its name where no field is named.
+
+    Raises:
+        InputError: it is said to be, and the model answers no questions or a field is named.
+    """
+    named = arguments.text_field is not None or arguments.pair_field is not None
+    if arguments.kind == "squad":
+        if not asked:
+            raise InputError(
+                f"--kind squad is for what `kpt finetune qa` wrote, which {arguments.source} is not; give its own kind"
+            )
+        if named:
+            raise InputError("SQuAD's json has its own fields; leave out --text-field and --pair-field")
+        return True
+    name = str(arguments.file).lower().removesuffix(".gz")
+    return asked and not named and arguments.kind is None and (name == "-" or name.endswith(".json"))
 
 
-def texts_of(records: Iterator[TextRecord], keep: list[str], kept: deque[dict[str, Any]]) -> Iterator[Any]:
+def texts_of(records: Iterable[TextRecord], keep: list[str], kept: deque[dict[str, Any]]) -> Iterator[Any]:
     """Yield the texts, or pairs of them, and lay by what is kept of each record.
 
     Raises:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from kpt.data.text_records import TextRecord
 from kpt.errors import InputError
 from kpt.text.blocks import read_blocks
-from kpt.text.sources import Files, SourceFile, find_files
+from kpt.text.sources import Files, find_files
 
-__all__ = ["Questions", "read_squad", "squad_records"]
+__all__ = ["Asked", "Questions", "asked_questions", "read_squad"]
 
 
 @dataclass(frozen=True)
@@ -47,14 +45,31 @@ class Questions:
         return [[context[begin:end] for begin, end in some] for context, some in pairs]
 
 
-def read_squad(files: Files, *, answers: bool = True) -> Questions:
+class Asked(NamedTuple):
+    """A question as a file has it.
+
+    Attributes:
+        name: its id.
+        question: the question.
+        context: the text that it is asked of.
+        record: all keys of the question.
+        place: the file and the id.
+    """
+
+    name: str
+    question: str
+    context: str
+    record: dict[str, Any]
+    place: str
+
+
+def read_squad(files: Files) -> Questions:
     r"""Read all questions of files in SQuAD's json, gzip of it too.
 
     Offsets are characters (code points). A question without answers, or one that `is_impossible`, has none.
 
     Args:
         files: a path, a URL, a glob pattern or a folder, or several of them.
-        answers: whether to read the answers, which a file of questions that are to be answered need not have.
 
     Raises:
         InputError: a file is missing or no such json, a key is missing, a context or a question is empty, an id is
@@ -74,48 +89,57 @@ def read_squad(files: Files, *, answers: bool = True) -> Questions:
     data = Questions([], [], [], [], [])
     seen: dict[str, str] = {}
     for path in find_files(files, (".json",)):
-        before = len(data)
-        for number, article in enumerate(_list(_json(path), "data", f"{path}")):
-            for row, paragraph in enumerate(_list(article, "paragraphs", f"{path}, article {number}")):
-                where = f"{path}, article {number}, paragraph {row}"
-                context = _text(paragraph, "context", where)
-                for asked in _list(paragraph, "qas", where):
-                    _add(data, asked, context, str(path), where, seen, answers)
-        if len(data) == before:
-            raise InputError(f"{path} has no question; give a file with questions in SQuAD's json")
+        for asked in asked_questions(read_blocks(path, problems=Counter()), str(path), seen):
+            _add(data, asked)
     return data
 
 
-def squad_records(file: str | Path) -> Iterator[TextRecord]:
-    """Yield the questions of a file with their texts, as `kpt.data.text_records.read_text_records` does.
+def asked_questions(blocks: Iterable[str], source: str, seen: dict[str, str] | None = None) -> Iterator[Asked]:
+    """Yield the questions of a file in SQuAD's json, answered or not, in their order; any text of them may be empty.
 
     Args:
-        file: a path, in SQuAD's json; its answers are not read.
+        blocks: the text of the file, in parts.
+        source: what an error calls it.
+        seen: the ids of files before with their sources; those of this one are added.
 
     Raises:
-        InputError: as `read_squad`.
+        InputError: it is no such json, a key is missing, an id is there twice, or there is no question.
+
+    Example:
+        >>> asked = '{"id": "1", "question": "Who sang?"}'
+        >>> blocks = ['{"data": [{"paragraphs": [{"context": "Anna sang.", "qas": [', asked, "]}]}]}"]
+        >>> [one.question for one in asked_questions(blocks, "a.json")]
+        ['Who sang?']
     """
-    data = read_squad(file, answers=False)
-    for number, (question, context) in enumerate(zip(data.texts, data.contexts, strict=True)):
-        record = {"id": data.ids[number], "question": question, "context": context}
-        yield TextRecord((question, context), record, data.places[number])
+    seen = {} if seen is None else seen
+    count = len(seen)
+    for number, article in enumerate(_list(_json(blocks, source), "data", source)):
+        for row, paragraph in enumerate(_list(article, "paragraphs", f"{source}, article {number}")):
+            where = f"{source}, article {number}, paragraph {row}"
+            context = _text(paragraph, "context", where)
+            for asked in _list(paragraph, "qas", where):
+                name = _value(asked, "id", where)
+                if not isinstance(name, str | int) or isinstance(name, bool):
+                    raise InputError(f"{where}: the id {name!r} is no string; mend it")
+                name, place = str(name), f"{source}, question {name}"
+                if name in seen:
+                    raise InputError(
+                        f"{place}: the id is there twice (before in {seen[name]}); give each question its own"
+                    )
+                seen[name] = source
+                yield Asked(name, _text(asked, "question", place), context, asked, place)
+    if len(seen) == count:
+        raise InputError(f"{source} has no question; give a file with questions in SQuAD's json")
 
 
-def _add(data: Questions, asked: Any, context: str, path: str, where: str, seen: dict[str, str], answers: bool) -> None:
-    name = _value(asked, "id", where)
-    if not isinstance(name, str | int) or isinstance(name, bool):
-        raise InputError(f"{where}: the id {name!r} is no string; mend it")
-    place = f"{path}, question {name}"
-    if str(name) in seen:
-        raise InputError(f"{place}: the id is there twice (before in {seen[str(name)]}); give each question its own")
-    seen[str(name)] = path
+def _add(data: Questions, one: Asked) -> None:
+    context, asked, place = one.context, one.record, one.place
     if not context or context.isspace():
         raise InputError(f"{place}: the context is empty; give it a text or remove the question")
-    question = _text(asked, "question", place)
-    if not question or question.isspace():
+    if not one.question or one.question.isspace():
         raise InputError(f"{place}: the question is empty; give it a text or remove it")
     spans = []
-    for answer in [] if not answers or asked.get("is_impossible") is True else _list(asked, "answers", place):
+    for answer in [] if asked.get("is_impossible") is True else _list(asked, "answers", place):
         text, begin = _text(answer, "text", place), _value(answer, "answer_start", place)
         if not text or text.isspace():
             raise InputError(f"{place}: an answer is empty; leave it out, which is to say that there is none")
@@ -127,18 +151,18 @@ def _add(data: Questions, asked: Any, context: str, path: str, where: str, seen:
                 f"{there[:40]!r} there; mend answer_start (characters, not bytes)"
             )
         spans.append((begin, begin + len(text)))
-    data.texts.append(question)
+    data.texts.append(one.question)
     data.contexts.append(context)
     data.answers.append(spans)
-    data.ids.append(str(name))
+    data.ids.append(one.name)
     data.places.append(place)
 
 
-def _json(path: SourceFile) -> Any:
+def _json(blocks: Iterable[str], source: str) -> Any:
     try:
-        return json.loads("".join(read_blocks(path, problems=Counter())))
+        return json.loads("".join(blocks))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is no valid json ({error}); give a file in SQuAD's json") from error
+        raise InputError(f"{source} is no valid json ({error}); give a file in SQuAD's json") from error
 
 
 def _value(record: Any, key: str, where: str) -> Any:

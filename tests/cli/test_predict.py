@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from kpt.cli.main import main
-from kpt.tasks import Classifier
+from kpt.tasks import Classifier, QuestionAnswerer
 from kpt.training.run_folder import RunFolder
+from tests.tasks import small_questions
 from tests.tasks.small_task import TEXTS, small_encoder, small_tokenizer
 
 
@@ -69,3 +70,48 @@ def test_the_fields_are_those_of_the_training(tmp_path: Path, capfd: pytest.Capt
     (tmp_path / "a.tsv").write_text("answer\ttext\nyes\ta good film\n")
     assert main(["predict", "--from", str(tmp_path / "run"), str(tmp_path / "a.tsv")]) == 2
     assert "no field 'review'" in capfd.readouterr().err
+
+
+def test_questions_of_squad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    tokenizer = small_questions.small_tokenizer()
+    run = RunFolder.create(tmp_path / "run", tokenizer, {"kind": "answerer", "training": {"task": "qa"}})
+    encoder = small_questions.small_encoder(tokenizer)
+    model = QuestionAnswerer(encoder, 4, 3, None, tokenizer=tokenizer, length=16)
+    model.compile("sgd")
+    run.save(model, 1)
+    path = small_questions.small_squad(tmp_path / "dev.json", 5, 1)
+    paragraphs = json.loads(path.read_text())["data"][0]["paragraphs"]
+    pairs = [(one["qas"][0]["question"], one["context"]) for one in paragraphs]
+    wanted = [{"id": f"1-{number}", **one} for number, one in enumerate(model.tell(pairs))]
+    for one in wanted:
+        one["score"] = pytest.approx(one["score"], abs=1e-4)
+
+    def told(*words: str) -> list[dict[str, object]]:
+        assert main(["predict", "--from", str(run.path), *words]) == 0
+        return [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+
+    assert told(str(path), "--batch-size", "2") == wanted
+    kept = told(str(path), "--keep", "question", "id")
+    assert [(one["id"], one["question"]) for one in kept] == [
+        (one["id"], pair[0]) for one, pair in zip(wanted, pairs, strict=True)
+    ]
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(path.read_bytes())))
+    assert told("-") == wanted
+    records = tmp_path / "records.json"  # lines of records under the same ending
+    records.write_text(json.dumps({"question": pairs[0][0], "context": pairs[0][1]}) + "\n")
+    lines = told(str(records), "--kind", "jsonl")
+    assert lines == told(str(records), "--text-field", "question")
+    assert [{"id": "1-0", **one} for one in lines] == wanted[:1]
+
+    def refused(*words: str) -> str:
+        out = tmp_path / "told.jsonl"
+        assert main(["predict", "--from", str(run.path), *words, "--out", str(out)]) == 2
+        assert not out.exists()
+        return capfd.readouterr().err
+
+    path.write_text(path.read_text().replace('"question": ', '"asked": '))
+    assert f"{path}, question 1-0: no key 'question'" in refused(str(path))
+    assert "leave out --text-field" in refused(str(path), "--kind", "squad", "--text-field", "asked")
+    tuned(tmp_path / "other")
+    assert main(["predict", "--from", str(tmp_path / "other"), str(path), "--kind", "squad"]) == 2
+    assert "is for what `kpt finetune qa` wrote" in capfd.readouterr().err
