@@ -43,7 +43,7 @@ def test_how_to_batch_is_said_where_inputs_are_rows(tmp_path: Path) -> None:
     (tmp_path / "rows").mkdir()
     write_serving_files(tmp_path / "rows", "bert", rows, {}, {})
     text = (tmp_path / "rows" / "batching_params.pbtxt").read_text(encoding="utf-8")
-    assert "max_batch_size { value: 32 }" in text
+    assert "max_execution_batch_size { value: 32 }" in text and "max_batch_size { value: 4096 }" in text
 
     settings = {"nearest": traced(lambda words, k: {"x": words}, words=([None], tf.string), k=([], tf.int32))}
     (tmp_path / "settings").mkdir()
