@@ -105,6 +105,8 @@ class TaskModel(StrategyModel, keras.Model):
                 name=f"{self.name}_documents",
             )
             self.document_vectors.build((None, self.vocabulary_size))
+            # What tells texts apart is small beside what their vectors share: 16 bits would round it away.
+            policy = "float32"
         self.dropout = Dropout(dropout, dtype=policy, name="head_dropout")
         self.head = keras.layers.Dense(
             outputs, kernel_initializer=truncated_normal(), dtype=policy, name=f"{self.name}_head"
@@ -140,7 +142,7 @@ class TaskModel(StrategyModel, keras.Model):
         if self.document_width:
             there = ops.cast(count_tokens(whole[1], whole[0], self.vocabulary_size) > 0, "float32")
             shares = there / ops.maximum(ops.sum(there, axis=1, keepdims=True), 1.0)
-            vector = ops.concatenate([vector, ops.cast(self.document_vectors(shares), vector.dtype)], axis=-1)
+            vector = ops.concatenate([ops.cast(vector, "float32"), self.document_vectors(shares)], axis=-1)
         return vector
 
     def targets(self, labels: Any) -> np.ndarray:

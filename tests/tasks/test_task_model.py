@@ -51,6 +51,17 @@ def test_the_vectors_of_distinct_tokens_stand_beside_the_pooled_one(windows: int
     np.testing.assert_allclose(array(model(INPUTS)), expected, atol=1e-4)
 
 
+def test_the_vectors_of_distinct_tokens_are_read_in_32_bits_by_a_model_of_16() -> None:
+    """They have a great part in common, beside which 16 bits would leave nothing of what tells texts apart."""
+    model = Classifier(tiny_encoder(dtype="mixed_bfloat16"), LABELS, document_width=3, length=8)
+    table = 1000 + np.random.default_rng(0).normal(size=model.document_vectors.kernel.shape)
+    model.document_vectors.kernel.assign(table)
+    model.head.kernel.assign(np.concatenate([np.zeros((model.backbone.width, 2)), np.eye(3)[:, :2]]))
+    ids, mask = INPUTS["token_ids"], INPUTS["padding_mask"]
+    means = [table[sorted(set(row[real]))].mean(axis=0) for row, real in zip(ids, mask, strict=True)]
+    np.testing.assert_allclose(array(model(INPUTS)), np.asarray(means)[:, :2], atol=1e-3)
+
+
 def test_a_document_width_is_for_whole_texts() -> None:
     for options in ({"document_width": -1}, {"document_width": 4, "pooling": None}):
         with pytest.raises(InputError, match="document_width is"):
