@@ -39,7 +39,9 @@ def test_the_vectors_of_a_run_are_read_by_what_is_tuned(tmp_path: Path) -> None:
     model = load_task_model(tmp_path / "tuned")
     table = trained_source(run.path).document_vectors
     assert model.document_width == 3
-    np.testing.assert_allclose(array(model.document_vectors.kernel), table, atol=1e-6)
+    change = array(model.document_vectors.kernel).astype("float64") - table
+    moved = np.abs(change).max(axis=1) > 1e-6  # of the tokens that the texts have, in the one direction that tells
+    assert 0 < moved.sum() < len(moved) / 2 and np.linalg.matrix_rank(change[moved], tol=1e-4) == 1
     assert model.classify(TEXTS) == LABELS
     config = json.loads((tmp_path / "tuned" / "config.json").read_text())
     assert config["training"]["document_vectors"] and config["training"]["probe"]
