@@ -197,8 +197,10 @@ def served_model(model: Any, tokenizer: Tokenizer, length: int, top_k: int) -> t
         from kpt.export.task_signatures import ServedTask, task_notes
 
         serve: Any = ServedTask
-        if isinstance(model, Tagger | QuestionAnswerer):
-            serve = ServedTagger if isinstance(model, Tagger) else ServedAnswerer
+        if isinstance(model, Tagger):
+            serve = ServedTagger
+        elif isinstance(model, QuestionAnswerer):
+            serve = ServedAnswerer
         return serve(model, tokenizer, length), task_notes(model)
     if isinstance(model, MultiTask):
         from kpt.export.multi_task_signatures import ServedTasks, tasks_notes

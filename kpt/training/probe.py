@@ -28,7 +28,7 @@ TOKEN_SHARES = (0.5, 1.0, 2.0)
 
 
 def fit_head(model: TaskModel, examples: LabelledExamples, batch_size: int = 32) -> bool:
-    r"""Fit the head of a task model to labelled texts, and leave everything else as it is.
+    r"""Fit the head of a task model to labelled texts, and leave the backbone as it is.
 
     A head of random numbers would have the first steps change what the model had learned, to suit these numbers. The
     vectors of the texts are scaled to a mean of 0 and a deviation of 1, and the fit is undone for the head by as much;
