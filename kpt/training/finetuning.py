@@ -233,7 +233,7 @@ def document_width(source: Source, settings: FinetuneSettings) -> int:
     """
     if source.document_vectors is None or not settings.document_vectors:
         return 0
-    read = settings.task != "tag" and settings.pooling in ("mean", "distinct")
+    read = settings.task in ("classify", "regress") and settings.pooling in ("mean", "distinct")
     return int(source.document_vectors.shape[1]) if read else 0
 
 

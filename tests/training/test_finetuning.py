@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from kpt import InputError
-from kpt.data import LabelledTexts
+from kpt.data import LabelledTexts, prepare
 from kpt.data.squad import read_squad
 from kpt.evaluation import evaluate_task
 from kpt.tasks import Classifier, QuestionAnswerer, Regressor, Tagger
+from kpt.training.document_vectors import leave_document_vectors
 from kpt.training.finetune_settings import FinetuneSettings
 from kpt.training.finetune_sources import Source, new_source, trained_source
 from kpt.training.finetuning import finetune, load_task_model, text_weights
@@ -110,7 +111,11 @@ def test_tags_of_words(tmp_path: Path) -> None:
 
 
 def test_answers_to_questions(tmp_path: Path) -> None:
-    source = trained_source(small_run(tmp_path / "bert").path)
+    """Also of a run that has vectors by documents, which tell nothing of single words."""
+    run = small_run(tmp_path / "bert")
+    leave_document_vectors(run.path, prepare(TEXTS, run.tokenizer, tmp_path / "store"), 3)
+    source = trained_source(run.path)
+    assert source.document_vectors is not None
     train, validation = (small_squad(tmp_path / f"{name}.json", 8 * seed, seed) for seed, name in ((2, "a"), (1, "b")))
     chosen = settings(task="qa", epochs=1, stride=4, answer_words=3)
     results = finetune(source, train, validation, tmp_path / "answers", chosen)
