@@ -28,6 +28,7 @@ ON_EVERY_BACKEND = (
     "data/test_batches.py",
     "data/test_labelled_batches.py",
     "data/test_masked_records.py",
+    "evaluation/test_attention_maps.py",
 )
 
 

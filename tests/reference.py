@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -45,14 +45,17 @@ def attention(
     query: np.ndarray, key: np.ndarray, value: np.ndarray, mask: Any = None, keep: Any = None, rate: float = 0.0
 ) -> np.ndarray:
     """softmax(Q K' / sqrt(d)) V with [batch, length, heads, depth]; `keep` is a mask of dropout."""
-    query, key, value = (x.astype("float64").transpose(0, 2, 1, 3) for x in (query, key, value))
-    scores = query @ key.transpose(0, 1, 3, 2) / math.sqrt(query.shape[-1])
-    if mask is not None:
-        scores = np.where(mask, scores, -1e30)
-    probabilities = softmax(scores)
+    probabilities = probabilities_of(query, key, mask)
     if keep is not None:
         probabilities = probabilities * keep / (1 - rate)
-    return (probabilities @ value).transpose(0, 2, 1, 3)
+    return (probabilities @ value.astype("float64").transpose(0, 2, 1, 3)).transpose(0, 2, 1, 3)
+
+
+def probabilities_of(query: np.ndarray, key: np.ndarray, mask: Any = None) -> np.ndarray:
+    """softmax(Q K' / sqrt(d)), [batch, heads, query length, key length]."""
+    query, key = (x.astype("float64").transpose(0, 2, 1, 3) for x in (query, key))
+    scores = query @ key.transpose(0, 1, 3, 2) / math.sqrt(query.shape[-1])
+    return softmax(scores if mask is None else np.where(mask, scores, -1e30))
 
 
 def rotated(x: np.ndarray, base: float = 10_000.0, positions: Any = None) -> np.ndarray:
@@ -77,19 +80,32 @@ def self_attention(
     shared: int | None = None,
 ) -> np.ndarray:
     """Multi-head attention, head by head; mask [batch, query or 1, key]; `shared` heads of keys and values."""
+    mask = None if mask is None else mask[:, None]
+    parts = [attention(*parts, mask)[:, :, 0] for parts in parts_of_heads(x, weights, heads, rotary, shared)]
+    return np.concatenate(parts, axis=-1) @ weights["output/kernel"] + weights.get("output/bias", 0.0)
+
+
+def attention_weights(
+    x: np.ndarray, weights: Weights, heads: int, mask: Any, rotary: bool = False, shared: int | None = None
+) -> np.ndarray:
+    """What `self_attention` weighs values by: [batch, heads, query, key]."""
+    parts = parts_of_heads(x, weights, heads, rotary, shared)
+    return np.concatenate([probabilities_of(query, key, mask[:, None]) for query, key, _ in parts], axis=1)
+
+
+def parts_of_heads(
+    x: np.ndarray, weights: Weights, heads: int, rotary: bool, shared: int | None
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Query, key and value of one head after the other, [batch, length, 1, depth] each."""
     depth = x.shape[-1] // heads
     shared = heads if shared is None else shared
     qkv = x @ weights["qkv/kernel"] + weights.get("qkv/bias", 0.0)
     queries, keys, values = np.split(qkv, [heads * depth, (heads + shared) * depth], axis=-1)
-    parts = []
     for head in range(heads):
         group = head // (heads // shared)
         query = queries[:, :, None, head * depth : (head + 1) * depth]
         key, value = (part[:, :, None, group * depth : (group + 1) * depth] for part in (keys, values))
-        if rotary:
-            query, key = rotated(query), rotated(key)
-        parts.append(attention(query, key, value, None if mask is None else mask[:, None])[:, :, 0])
-    return np.concatenate(parts, axis=-1) @ weights["output/kernel"] + weights.get("output/bias", 0.0)
+        yield (rotated(query), rotated(key), value) if rotary else (query, key, value)
 
 
 def feed_forward(x: np.ndarray, weights: Weights, activation: Any = gelu, gated: bool = False) -> np.ndarray:

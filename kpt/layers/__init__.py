@@ -1,7 +1,7 @@
 """Keras layers of Transformers, written on `keras.ops` alone."""
 
 from kpt.layers.activations import activation_function, activation_name, gelu_tanh, squared_relu
-from kpt.layers.attention import SelfAttention, scaled_dot_product_attention
+from kpt.layers.attention import SelfAttention, scaled_dot_product_attention, watched_attention
 from kpt.layers.cache import empty_cache, visible_slots, write_cache, written_by_selection
 from kpt.layers.dropout import Dropout
 from kpt.layers.feed_forward import FeedForward
@@ -56,6 +56,7 @@ __all__ = [
     "squared_relu",
     "truncated_normal",
     "visible_slots",
+    "watched_attention",
     "write_cache",
     "written_by_selection",
     "zeros_instead",

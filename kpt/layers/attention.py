@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -13,7 +15,7 @@ from kpt.layers.dropout import Dropout
 from kpt.layers.initializers import truncated_normal
 from kpt.layers.positions import rotate
 
-__all__ = ["SelfAttention", "scaled_dot_product_attention"]
+__all__ = ["SelfAttention", "scaled_dot_product_attention", "watched_attention"]
 
 
 def scaled_dot_product_attention(
@@ -102,6 +104,11 @@ class SelfAttention(keras.layers.Layer):
             of `n` blocks take `(2 n) ** -0.5` so that the residual stream starts with the same variance at any depth.
         initial_scale: Factor on the standard deviation of all initial weights, which is else BERT's and GPT-2's 0.02.
 
+    Attributes:
+        watch: A function that is given the attention probabilities `[batch, heads, query length, key length]` of each
+            call that drops none; None, as it is, leaves them to the fused kernel, which does not tell them. See
+            `watched_attention`.
+
     Call arguments:
         inputs: `[batch, length, width]`.
         attention_mask: Booleans `[batch, length]`, `True` at tokens; or a mask that broadcasts to
@@ -140,6 +147,7 @@ class SelfAttention(keras.layers.Layer):
         self.key_value_heads = heads if key_value_heads is None else key_value_heads
         self.use_bias, self.output_scale, self.initial_scale = use_bias, output_scale, initial_scale
         self.qkv_bias = use_bias if qkv_bias is None else qkv_bias
+        self.watch: Callable[[Any], Any] | None = None
 
     def build(self, inputs_shape: Any) -> None:
         width = inputs_shape[-1]
@@ -187,10 +195,11 @@ class SelfAttention(keras.layers.Layer):
             query, key = rotate(query, rotations), rotate(key, rotations)
         if attention_mask is not None and len(attention_mask.shape) == 2:
             attention_mask = attention_mask[:, None, None, :]
+        watched = None if self.watch is None else self.watched
         if cache is not None:
             cache = (write_cache(cache[0], key, cache_index), write_cache(cache[1], value, cache_index))
         if cache is not None and not (isinstance(cache_index, int) and cache_index == 0):
-            attended = attention_to_heads(query, cache[0], cache[1], mask=attention_mask)
+            attended = attention_to_heads(query, cache[0], cache[1], mask=attention_mask, dropout=watched)
         else:
             drops = bool(training) and self.dropout > 0
             attended = scaled_dot_product_attention(
@@ -199,10 +208,16 @@ class SelfAttention(keras.layers.Layer):
                 value,
                 mask=attention_mask,
                 causal=self.causal,
-                dropout=(lambda p: self.probability_dropout(p, training=True, seed=dropout_seed)) if drops else None,
+                dropout=(lambda p: self.probability_dropout(p, training=True, seed=dropout_seed)) if drops else watched,
             )
         outputs = self.output_projection(ops.reshape(attended, (-1, length, width)))
         return outputs if cache is None else (outputs, cache)
+
+    def watched(self, probabilities: Any) -> Any:
+        """Give attention probabilities to `watch`, and return them as they are."""
+        assert self.watch is not None
+        self.watch(probabilities)
+        return probabilities
 
     def compute_output_shape(self, inputs_shape: Any, **_: Any) -> Any:
         return inputs_shape
@@ -219,3 +234,38 @@ class SelfAttention(keras.layers.Layer):
             "output_scale": self.output_scale,
             "initial_scale": self.initial_scale,
         }
+
+
+@contextmanager
+def watched_attention(model: keras.layers.Layer, watch: Callable[[Any], Any]) -> Iterator[None]:
+    """Have the attention probabilities of every block of a model told, in the order in which they are computed.
+
+    Where a block is computed several times (`shared_blocks`), so are they. What was compiled before, such as the
+    function of `predict`, does not tell them: call the model itself.
+
+    Args:
+        model: A layer or a model with `SelfAttention` in it.
+        watch: It is given those of a block, `[batch, heads, query length, key length]`, in the compute dtype.
+
+    Raises:
+        InputError: If there is no `SelfAttention` in the model.
+
+    Example:
+        >>> from kpt import Encoder
+        >>> encoder = Encoder(100, width=8, depth=2, heads=2, segments=0)
+        >>> told = []
+        >>> with watched_attention(encoder, told.append):
+        ...     _ = encoder({"token_ids": ops.ones((1, 3), "int32"), "padding_mask": ops.ones((1, 3), "bool")})
+        >>> [tuple(weights.shape) for weights in told]
+        [(1, 2, 3, 3), (1, 2, 3, 3)]
+    """
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, SelfAttention)]
+    if not layers:
+        raise InputError(f"a {type(model).__name__} has no attention to look at; give an encoder or a decoder")
+    for layer in layers:
+        layer.watch = watch
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.watch = None

@@ -9,7 +9,7 @@ from keras import ops
 
 import kpt.layers.attention
 from kpt.errors import InputError
-from kpt.layers import RotaryPositions, SelfAttention, scaled_dot_product_attention
+from kpt.layers import RotaryPositions, SelfAttention, scaled_dot_product_attention, watched_attention
 from tests import reference
 from tests.numbers import array, gradients, normal, randomize
 
@@ -174,3 +174,33 @@ def test_output_scale_scales_the_initial_weights() -> None:
     layer.build((None, None, 256))
     assert float(np.std(array(layer.qkv.kernel))) == pytest.approx(0.0176, rel=0.02)  # a normal 0.02 cut at 2 sigma
     assert float(np.std(array(layer.output_projection.kernel))) == pytest.approx(0.0088, rel=0.02)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_the_weights_are_told_on_request(causal: bool) -> None:
+    layer = SelfAttention(6, causal=causal, key_value_heads=2, dropout=0.5)
+    layer.build(X.shape)
+    weights = randomize(layer)
+    before, told = array(layer(X, attention_mask=MASK)), []
+    with watched_attention(layer, told.append):
+        during = array(layer(X, attention_mask=MASK))
+    np.testing.assert_allclose(during, before, atol=5e-6)
+    (found,) = map(array, told)
+    visible = MASK[:, None] & CAUSAL[0] if causal else np.broadcast_to(MASK[:, None], (BATCH, LENGTH, LENGTH))
+    np.testing.assert_allclose(found, reference.attention_weights(X, weights, 6, visible, shared=2), atol=2e-6)
+    np.testing.assert_allclose(found.sum(axis=-1), 1.0, atol=1e-6)
+    assert (found[np.broadcast_to(~visible[:, None], found.shape)] == 0).all()  # padding, and what comes later
+    layer(X, attention_mask=MASK)
+    assert len(told) == 1 and layer.watch is None
+
+
+def test_the_watch_ends_with_an_error_and_finds_every_layer() -> None:
+    layer = SelfAttention(3)
+    with pytest.raises(ZeroDivisionError), watched_attention(layer, lambda _: 1 / 0):
+        layer(X)
+    assert layer.watch is None
+    with (
+        pytest.raises(InputError, match="a Dense has no attention to look at"),
+        watched_attention(keras.layers.Dense(2), print),
+    ):
+        pass
