@@ -50,6 +50,13 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
         metavar="FIELD",
         help="score the records of each value of this field too, and tell the gap between the best and the worst",
     )
+    group.add_argument(
+        "--flips",
+        type=Path,
+        metavar="PAIRS",
+        help="file of pairs of words with a tab between them, such as he and she: predict each text that has one of "
+        "them again with the other in its place, and tell how many predictions flip",
+    )
     group = parser.add_argument_group("language models")
     group.add_argument(
         "--length", type=positive_integer, metavar="N", help="tokens of context (default: as in training)"
@@ -79,6 +86,9 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     kind = model_kind(arguments.source)
     if arguments.task is not None and kind not in TASK_KINDS:
         raise InputError(f"--task is for a run of several tasks, and {arguments.source} is none; leave it out")
+    for name in ("group", "flips"):
+        if getattr(arguments, name) is not None and kind not in TASK_KINDS:
+            raise InputError(f"--{name} is for a tuned model, and {arguments.source} is none; leave it out")
     results = EVALUATIONS[kind](arguments, output)
     return {"from": arguments.source, **results, "seconds": round(time.perf_counter() - begin, 2)}
 

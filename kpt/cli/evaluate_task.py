@@ -21,21 +21,26 @@ def task_model(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Evaluate a task model on each file; its fields are those of the training.
 
     Args:
-        arguments: `source`, `task`, `data`, `group` and `backend`.
+        arguments: `source`, `task`, `data`, `group`, `flips` and `backend`.
         output: where words go.
 
     Raises:
         InputError: a file does not fit; the message says where.
     """
     load_backend(arguments.backend)
+    from kpt.evaluation.flips import counterfactual_flips
     from kpt.evaluation.glue import glue_scores
     from kpt.evaluation.groups import group_scores
     from kpt.evaluation.task_scores import evaluate_task
+    from kpt.evaluation.word_swaps import read_word_swaps
     from kpt.training.finetuning import load_task_model, read_files
     from kpt.training.run_folder import RunFolder
     from kpt.training.task_files import saved_settings
 
     settings = saved_settings(RunFolder(arguments.source).config, arguments.task, arguments.source)
+    if arguments.flips is not None and settings.task in ("tag", "qa"):
+        raise InputError("--flips is for models that tell labels or numbers of texts; leave it out")
+    swaps = None if arguments.flips is None else read_word_swaps(arguments.flips)
     files = named(arguments.data)
     data = {name: read_files(file, settings) for name, file in files.items()}
     model = load_task_model(arguments.source, arguments.task)
@@ -47,6 +52,12 @@ def task_model(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         if arguments.group is not None:
             groups = groups_of(files[name], arguments.group, settings)
             results[name] |= group_scores(model, texts, groups, batch_size=settings.batch_size)
+        if swaps is not None:
+            try:
+                flips = counterfactual_flips(model, texts, swaps, batch_size=settings.batch_size)
+            except InputError as error:
+                raise InputError(f"{files[name]}: {error}") from error
+            results[name]["flips"] = flips
     return results
 
 

@@ -89,9 +89,9 @@ def attention_maps(
         >>> from kpt import Encoder, WordPieceTokenizer
         >>> tokenizer = WordPieceTokenizer.train(["good film", "bad film"] * 2, 27)
         >>> encoder = Encoder(tokenizer.vocabulary.size, width=8, depth=2, heads=4)
-        >>> found = attention_maps(encoder, "good film", tokenizer=tokenizer)
+        >>> found = attention_maps(encoder, "film", tokenizer=tokenizer)
         >>> found.pieces, found.weights.shape
-        (['[CLS]', 'good', 'film', '[SEP]'], (2, 4, 4, 4))
+        (['[CLS]', 'film', '[SEP]'], (2, 4, 3, 3))
 
     Source: Vaswani et al. 2017, "Attention Is All You Need", equation 1 and its figures 3 to 5; Jain and Wallace 2019,
     "Attention is not Explanation".

@@ -14,8 +14,12 @@ __all__ = ["question_kind", "read_lines"]
 _LARGEST = 1 << 28
 
 
-def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
+def read_lines(path: str | os.PathLike[str], what: str = "questions") -> Iterator[tuple[int, str]]:
     r"""Yield the number and the text of each line that has text and does not begin with `#`.
+
+    Args:
+        path: the file.
+        what: what it has, for messages.
 
     Raises:
         InputError: the file is missing, cannot be read or is over 256 MiB, or a line is not UTF-8.
@@ -27,10 +31,10 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
     """
     file = Path(path)
     if not file.is_file():
-        raise InputError(f"{file} is {'a folder' if file.is_dir() else 'missing'}; give a file of questions")
+        raise InputError(f"{file} is {'a folder' if file.is_dir() else 'missing'}; give a file of {what}")
     try:
         if file.stat().st_size > _LARGEST:
-            raise InputError(f"{file} is over {_LARGEST:,} bytes; give a file of questions")
+            raise InputError(f"{file} is over {_LARGEST:,} bytes; give a file of {what}")
         content = file.read_bytes()
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}); check the file and its permissions") from error

@@ -29,6 +29,10 @@ def test_a_run_of_another_kind_is_refused(tmp_path: Path, capfd: pytest.CaptureF
     _, validation = small_files(tmp_path)
     assert main(["evaluate", "--from", str(run.path), "--data", str(validation)]) == 2
     assert "has no settings of a fine-tuning" in capfd.readouterr().err
+    (run.path / "config.json").write_text(config)
+    for name in ("group", "flips"):
+        assert main(["evaluate", "--from", str(run.path), "--data", str(validation), f"--{name}", "x"]) == 2
+        assert f"--{name} is for a tuned model" in capfd.readouterr().err
 
 
 def test_the_scores_of_groups(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -47,5 +51,21 @@ def test_the_scores_of_groups(tmp_path: Path, capfd: pytest.CaptureFixture[str])
     scores = json.loads(capfd.readouterr().out)["a"]
     assert {name: group["texts"] for name, group in scores["groups"].items()} == {"3": 1, "x": 2, "y": 1}
     assert scores["groups"]["x"]["accuracy"] == 0.5 and scores["gap"]["difference"] == 1.0
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("good\tbad\n")
+    flip = [*call[:-1], "--flips", str(pairs)]
+    assert main([*flip, "--json"]) == 0
+    flips = json.loads(capfd.readouterr().out)["a"]["flips"]
+    assert flips["texts"] == 4 and flips["most"][0]["place"].endswith(("line 1", "line 2"))
+    assert set(flips["pairs"]) == {"good/bad"} and flips["flipped"] in (0, 4)
+    assert main(flip) == 0
+    assert "flip_rate" in capfd.readouterr().out
+    for content, message in (
+        ("good\tbad\nbad\n", "pairs.tsv, line 2: 1 words instead of two"),
+        ("king\tqueen\n", "a.jsonl: none of the 4 texts has a word of the 1 pairs"),
+    ):
+        pairs.write_text(content)
+        assert main(flip) == 2
+        assert message in capfd.readouterr().err
     assert main([*call, "source"]) == 2
     assert "line 1: no field 'source' to group by (fields: 'text', 'label', 'of')" in capfd.readouterr().err
