@@ -36,6 +36,7 @@ ARGUMENTS = {
     "15_questions": "--count 40 --epochs 1",
     "16_multi_task": "--packages jinja2 rich --count 60 --epochs 1",
     "17_continual": "--packages jinja2 rich safetensors packaging --count 40 --epochs 1 --methods replay",
+    "18_entities": "--count 40 --epochs 1",
 }
 ORDER = tuple(ARGUMENTS)
 #: The examples of other symbols than words, each by itself.
@@ -188,6 +189,15 @@ def test_questions(flow: Flow) -> None:
     assert lines[0] == "best epoch 1 of 1: runs/questions/report.html"
     assert re.fullmatch(r"validation: exact match \S+%, F1 \S+% \(\S+% to \S+%\)", lines[1])
     assert [line.split("?")[0] for line in lines[2:]] == ["which person", "which number", "which month"]
+
+
+def test_entities(flow: Flow) -> None:
+    lines = flow.output("18_entities").splitlines()
+    assert re.fullmatch(r"best epoch [01] of 1: runs/entities/report\.html", lines[0])
+    assert re.fullmatch(r"validation: entity F1 \S+% \(\S+% to \S+%\)", lines[1])
+    assert [line.split(":")[0] for line in lines[2:4]] == ["  person", "  place"]
+    count = re.fullmatch(r"She flew to Old York and talked to Jordan\. -> (\d) entities", lines[4])
+    assert count and len(lines) == 5 + int(count[1])
 
 
 def test_continual(flow: Flow) -> None:
