@@ -1,10 +1,13 @@
 """Kill runs at random moments and let them go on: does each end as the one that nothing happened to?
 
     python -m benchmarks.kills --kills 20 --out kills.json
+    python -m benchmarks.kills --workers 2 --models bert gpt word2vec
 
-Every run is begun, killed (SIGKILL) within a step, an evaluation or the writing of a checkpoint, and gone on with in a
-new process, until it has been killed as often as is asked; then it goes on to its end, and its weights, its optimizer,
-its random numbers and its metrics are compared, bit by bit, with those of an uninterrupted run.
+Every run is begun, killed within a step, an evaluation or the writing of a checkpoint, by SIGKILL or SIGTERM, and gone
+on with in a new process, until it has been killed as often as is asked; then it goes on to its end, and its weights,
+its optimizer, its random numbers and its metrics are compared, bit by bit, with those of an uninterrupted run. Of
+several workers that train together one is killed, each in its turn; the others have to end by themselves and say why,
+and all are started again.
 """
 
 from __future__ import annotations
@@ -12,24 +15,20 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import multiprocessing
-import os
 import random
 import signal
 import tempfile
-import threading
-import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.kills_processes import KINDS, LOST, Moment, run_processes
 from kpt.files import write_json
 
-KINDS = ("step", "evaluation", "checkpoint")
 MODELS = ("bert", "gpt", "word2vec")
 #: One evaluation and two checkpoints in eight steps, and dropout, whose random numbers have to go on.
 SETTINGS: dict[str, Any] = {
@@ -45,26 +44,9 @@ SETTINGS: dict[str, Any] = {
     "seed": 3,
 }
 TINY: dict[str, Any] = {"steps": 11, "batch_size": 4, "length": 24, "evaluations": 3, "evaluation_batches": 2}
-WORDS: dict[str, Any] = {"width": 16, "epochs": 4, "length": 128, "seed": 3}
-
-
-class Moment(NamedTuple):
-    """When a process is killed: so many seconds after the n-th step, evaluated batch or checkpoint begins in it.
-
-    With 0 seconds it happens then and there, in a checkpoint after a half of a file.
-    """
-
-    kind: str
-    count: int
-    seconds: float = 0.0
-
-    @classmethod
-    def read(cls, text: str) -> Moment:
-        """Read `step:3` or `checkpoint:2:0.05`."""
-        kind, count, *seconds = text.split(":")
-        if kind not in KINDS:
-            raise argparse.ArgumentTypeError(f"{kind!r} is none of {', '.join(KINDS)}")
-        return cls(kind, int(count), float(seconds[0]) if seconds else 0.0)
+WORDS: dict[str, Any] = {"width": 16, "epochs": 4, "length": 128, "checkpoint_every": 11, "seed": 3}
+#: A process that hears SIGTERM in its training ends with the status that it would have had without hearing it.
+KILLED = {"KILL": (-signal.SIGKILL,), "TERM": (128 + signal.SIGTERM, -signal.SIGTERM)}
 
 
 def draw(generator: random.Random, kind: str, longest: float) -> Moment:
@@ -73,97 +55,50 @@ def draw(generator: random.Random, kind: str, longest: float) -> Moment:
     return Moment(kind, count, round(generator.uniform(0, longest), 4))
 
 
-def train(model: str, data: Path, out: Path, settings: dict[str, Any], moment: Moment | None) -> None:
-    """Begin a run or go on with it, and be killed at a moment: what a process of its own does."""
-    import keras
-
-    from kpt.training import run_folder
-
-    left = moment.count if moment else 0
-
-    def kill() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def begins(kind: str) -> bool:
-        """Count; whether it is to happen here and now."""
-        nonlocal left
-        if moment is None or kind != moment.kind:
-            return False
-        left -= 1
-        if left == 0 and moment.seconds:
-            threading.Timer(moment.seconds, kill).start()
-        return left == 0 and not moment.seconds
-
-    class Kill(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-            if begins("step"):
-                kill()
-
-        def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
-            if begins("evaluation"):
-                kill()
-
-    write = run_folder.write_files
-
-    def write_and_die(folder: Path, *rest: Any) -> None:
-        if begins("checkpoint"):
-            (folder / "model.keras").write_bytes(b"PK half of a file")
-            kill()
-        write(folder, *rest)
-
-    run_folder.write_files = write_and_die
-    options: dict[str, Any] = {"resume": True, "callbacks": [Kill()]}
-    if model == "word2vec":
-        from kpt.training.word2vec import Word2VecSettings, pretrain_word2vec
-
-        pretrain_word2vec(data, out, Word2VecSettings(**settings), **options)
-    elif model == "gpt":
-        from kpt.training.gpt import GptSettings, pretrain_gpt
-
-        pretrain_gpt(data, out, GptSettings(**settings), **options)
-    else:
-        from kpt.training.bert import BertSettings, pretrain_bert
-
-        pretrain_bert(data, out, BertSettings(**settings), **options)
-
-
-def in_a_process(*arguments: Any) -> tuple[int, float]:
-    """Call `train` in a process of its own, which need not import Keras again; returns its status and its seconds."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["kpt.training.bert", "kpt.training.gpt", "kpt.training.word2vec"])
-    begin = time.perf_counter()
-    process = context.Process(target=train, args=arguments)
-    process.start()
-    process.join()
-    return process.exitcode or 0, time.perf_counter() - begin
-
-
 def measure(
-    model: str, data: Path, folder: Path, settings: dict[str, Any], moments: Sequence[Moment], console: Console
+    model: str,
+    data: Path,
+    folder: Path,
+    settings: dict[str, Any],
+    moments: Sequence[Moment],
+    console: Console,
+    *,
+    sent: str = "KILL",
+    workers: int = 1,
 ) -> dict[str, Any]:
     """Kill one run at all moments, one after the other, and compare it with one that was left alone."""
     from kpt.training.run_folder import RunFolder
 
     whole, killed = folder / f"{model}-whole", folder / f"{model}-killed"
-    status, seconds = in_a_process(model, data, whole, settings, None)
-    if status:
-        raise RuntimeError(f"the uninterrupted run ended with status {status}")
-    rows = []
+    ended = run_processes(model, data, whole, settings, workers=workers)
+    if any(each.status for each in ended):
+        raise RuntimeError(f"the uninterrupted run ended with status {[each.status for each in ended]}")
+    seconds = max(each.seconds for each in ended)
+    number = getattr(signal, f"SIG{sent}")
+    rows: list[dict[str, Any]] = []
     for moment in moments:
-        status, _ = in_a_process(model, data, killed, settings, moment)
+        victim = len(rows) % workers
+        ended = run_processes(model, data, killed, settings, moment, number, workers, victim)
+        statuses = [each.status for each in ended]
         steps = RunFolder(killed).steps if (killed / "config.json").is_file() else []
-        rows.append({**moment._asdict(), "killed": status == -signal.SIGKILL, "checkpoints": steps})
-        console.print(f"{model}: {moment.kind} {moment.count}, status {status}, checkpoints {steps}", highlight=False)
-        if status not in (0, -signal.SIGKILL):
-            raise RuntimeError(f"a run that went on ended with status {status}")
+        rows.append({**moment._asdict(), "killed": statuses[victim] in KILLED[sent], "checkpoints": steps})
+        if workers > 1:
+            later = max(each.seconds for each in ended) - ended[victim].seconds
+            rows[-1] |= {"worker": victim, "others_after": round(later, 1)}
+        console.print(f"{model}: {moment.kind} {moment.count}, {statuses}, checkpoints {steps}", highlight=False)
+        rest = [status for index, status in enumerate(statuses) if index != victim]
+        if not rows[-1]["killed"] and any(statuses):
+            raise RuntimeError(f"a run that went on ended with status {statuses}")
+        if any(status not in (0, LOST) for status in rest):
+            raise RuntimeError(f"worker {victim} was killed, and the others ended with status {rest}")
         if RunFolder(whole).step in steps:  # it has come to its end: the next begins one anew
             rows[-1]["different"] = differences(whole, killed)
             killed = folder / f"{model}-killed-{len(rows)}"
-    status, _ = in_a_process(model, data, killed, settings, None)
-    if status:
-        raise RuntimeError(f"the last run that went on ended with status {status}")
+    ended = run_processes(model, data, killed, settings, workers=workers)
+    if any(each.status for each in ended):
+        raise RuntimeError(f"the last run that went on ended with status {[each.status for each in ended]}")
     different = [name for row in rows for name in row.get("different", ())] + differences(whole, killed)
-    return {"model": model, "seconds": round(seconds, 1), "kills": rows, "different": different}
+    return {"model": model, "signal": sent, "seconds": round(seconds, 1), "kills": rows, "different": different}
 
 
 def differences(one: Path, other: Path) -> list[str]:
@@ -205,6 +140,19 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in record.items() if name not in clocks} for record in records]
 
 
+def settings_of(model: str, tiny: bool, workers: int) -> dict[str, Any]:
+    """Return the settings of the runs; each worker has at least one example of a batch.
+
+    The checkpoints of several workers hold no sums of each worker's metrics; theirs are where epochs end.
+    """
+    if model == "word2vec":
+        every = None if workers > 1 else WORDS["checkpoint_every"]
+        return WORDS | {"batch_size": workers, "checkpoint_every": every} | ({"epochs": 3} if tiny else {})
+    if workers > 1:
+        return SETTINGS | (TINY if tiny else {}) | {"checkpoint_every": None}
+    return SETTINGS | (TINY if tiny else {})
+
+
 def make_store(folder: Path, model: str) -> Path:
     """Write a token store of a few documents, made up."""
     from kpt.data import prepare
@@ -229,18 +177,21 @@ def make_store(folder: Path, model: str) -> Path:
 def show(results: Sequence[dict[str, Any]], console: Console) -> None:
     """Print the table."""
     table = Table(title="runs that were killed and went on")
-    for name in ("model", "killed in", "n-th", "after", "checkpoints left"):
+    for name in ("model", "killed in", "n-th", "after", "checkpoints left", "worker, the other after"):
         table.add_column(name, justify="left" if name in ("model", "killed in") else "right")
     for result in results:
         for row in result["kills"]:
             when = f"{1000 * row['seconds']:.1f} ms" if row["killed"] else "at its end by then"
             steps = ", ".join(map(str, row["checkpoints"]))
-            table.add_row(result["model"], row["kind"], str(row["count"]), when, steps)
+            worker = f"{row['worker']}, {row['others_after']:.1f} s" if "worker" in row else ""
+            table.add_row(result["model"], row["kind"], str(row["count"]), when, steps, worker)
     console.print(table)
     for result in results:
         kills = sum(row["killed"] for row in result["kills"])
         end = ", ".join(result["different"]) or "nothing"
-        console.print(f"{result['model']}: {kills} kills; different from the uninterrupted run: {end}")
+        console.print(
+            f"{result['model']}: {kills} kills by SIG{result['signal']}; different from the uninterrupted run: {end}"
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -248,6 +199,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=["bert"])
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--signal", choices=tuple(KILLED), default="KILL", help="SIGKILL or SIGTERM")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="that train together (TensorFlow)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--longest", type=float, default=0.1, metavar="SECONDS", help="from the beginning to the kill")
     parser.add_argument("--moments", nargs="+", type=Moment.read, metavar="KIND:N[:SECONDS]", help="instead of random")
@@ -257,17 +210,19 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     console, generator, results = Console(), random.Random(arguments.seed), []
     for model in arguments.models:
-        settings = WORDS if model == "word2vec" else SETTINGS | (TINY if arguments.tiny else {})
+        settings = settings_of(model, arguments.tiny, arguments.workers)
         kinds = [kind for kind in KINDS if model != "word2vec" or kind != "evaluation"]
         moments = arguments.moments or [
             draw(generator, kinds[number % len(kinds)], arguments.longest) for number in range(arguments.kills)
         ]
         with tempfile.TemporaryDirectory() as folder:
             data = make_store(Path(folder) / "store", model)
-            results.append(measure(model, data, Path(folder), settings, moments, console))
+            options = {"sent": arguments.signal, "workers": arguments.workers}
+            results.append(measure(model, data, Path(folder), settings, moments, console, **options))
+            results[-1]["settings"] = settings
     show(results, console)
     if arguments.out:
-        write_json(arguments.out, {"settings": SETTINGS | (TINY if arguments.tiny else {}), "results": results})
+        write_json(arguments.out, {"workers": arguments.workers, "results": results})
     if any(result["different"] for result in results):
         raise SystemExit(1)
 

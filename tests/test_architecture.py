@@ -65,7 +65,7 @@ ROOT_MODULES = {"__init__", "errors", "files", "lazy", "urls"}
 
 # The only places whose job needs TensorFlow; the last one is a script that runs without kpt.
 TENSORFLOW_PLACES = re.compile(
-    r"text/\w+_graph\.py|distribution/(devices|hardware|keras_repairs|replica_batches|replicas|strategies)\.py"
+    r"text/\w+_graph\.py|distribution/(devices|hardware|keras_repairs|lost_hosts|replica_batches|replicas|strategies)\.py"
     r"|evaluation/input_gradients\.py|objectives/table_rows\.py|generation/compiled\.py|export/|serving/|cli/demo_query\.py"
 )
 BACKENDS = ("tensorflow", "tensorflow_text", "torch", "jax", "keras", "keras_hub", "keras_nlp")

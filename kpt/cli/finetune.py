@@ -12,6 +12,7 @@ from kpt.cli.backend import load_devices
 from kpt.cli.finetune_arguments import SETTINGS, TRAINED, add_arguments, check_source, source_of
 from kpt.cli.finetune_tasks import add_task_parsers
 from kpt.cli.output import Output
+from kpt.errors import InputError
 
 __all__ = ["add_parser", "run"]
 
@@ -118,7 +119,10 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     """Train, evaluate and report."""
     check_source(arguments)
     devices = load_devices(arguments)
-    if devices.chief:
+    if arguments.resume and (arguments.repeats > 1 or arguments.labels is not None):
+        several = "--labels" if arguments.labels is not None else "--repeats"
+        raise InputError(f"--resume goes on with a single run; leave out {several}")
+    if devices.chief and not arguments.resume:
         check_out(arguments.out, "config.json", overwrite=arguments.overwrite, written_as="kpt-run")
     from kpt.data.glue import glue_files
     from kpt.training.finetune_settings import FinetuneSettings
@@ -137,6 +141,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         options |= {"labels": arguments.labels, "tell": output.line}
         results = learning_curve(source, train, validation, arguments.out, settings, **options)
     else:
+        options["resume"] = arguments.resume
         results = finetune_repeats(source, train, validation, arguments.out, settings, **options)
     if others and devices.chief:
         results["glue"] = glue_results(arguments.out, settings, others)

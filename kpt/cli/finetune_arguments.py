@@ -50,6 +50,8 @@ def add_arguments(
         parser.add_argument("--train", nargs="+", required=True, metavar="FILE", help=kinds)
         parser.add_argument("--validation", nargs="+", required=True, metavar="FILE", help="likewise")
     add_out_argument(parser, "the run")
+    if not several:
+        parser.add_argument("--resume", action="store_true", help="go on with the run in that folder, if it was begun")
     add_device_arguments(parser)
     group = parser.add_argument_group("a model that was not trained, in place of --from")
     group.add_argument("--size", metavar="NAME", help="tiny, mini, small, medium, base or large")

@@ -18,7 +18,7 @@ from kpt.cli.arguments import (
 )
 from kpt.cli.backend import load_devices
 from kpt.cli.output import Output
-from kpt.cli.run_arguments import add_replay_argument, add_run_arguments, folder_of
+from kpt.cli.run_arguments import add_checkpoint_arguments, add_replay_argument, add_run_arguments, folder_of
 from kpt.errors import InputError
 
 __all__ = ["add_parser", "run_bert", "run_gpt"]
@@ -141,20 +141,7 @@ def add_sequence_arguments(
     )
     group.add_argument("--evaluations", type=positive_integer, default=8, metavar="N", help="on these (default: 8)")
     group.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of all that is random (default: 0)")
-    group = parser.add_argument_group("checkpoints", "Ctrl-C and SIGTERM save one too, after the step that runs.")
-    group.add_argument(
-        "--checkpoint-every",
-        type=positive_integer,
-        metavar="N",
-        help="steps between two, beside those before each evaluation (default: these alone)",
-    )
-    group.add_argument(
-        "--keep",
-        type=positive_integer,
-        default=2,
-        metavar="N",
-        help="newest that stay, with the best (default: 2)",
-    )
+    add_checkpoint_arguments(parser, ", beside those before each evaluation (default: these alone)")
 
 
 def add_record_arguments(parser: argparse.ArgumentParser) -> None:

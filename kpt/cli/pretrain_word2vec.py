@@ -10,7 +10,7 @@ from typing import Any
 from kpt.cli.arguments import add_device_arguments, positive_integer, positive_number, whole_number
 from kpt.cli.backend import load_devices
 from kpt.cli.output import Output
-from kpt.cli.run_arguments import add_run_arguments, folder_of
+from kpt.cli.run_arguments import add_checkpoint_arguments, add_run_arguments, folder_of
 
 __all__ = ["EPILOG", "HELP", "add_arguments", "run"]
 
@@ -67,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="its first value (default: 0.025 for skip-gram, 0.075 for cbow)",
     )
     group.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of all that is random (default: 0)")
+    add_checkpoint_arguments(parser, " (default: an epoch)")
     parser.set_defaults(run=run)
 
 
@@ -86,6 +87,8 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         batch_size=arguments.batch_size,
         length=arguments.length,
         learning_rate=arguments.learning_rate,
+        checkpoint_every=arguments.checkpoint_every,
+        keep=arguments.keep,
         seed=arguments.seed,
     )
     if arguments.dry_run:

@@ -11,7 +11,7 @@ from kpt.errors import InputError
 if TYPE_CHECKING:
     from kpt.distribution import Devices
 
-__all__ = ["add_replay_argument", "add_run_arguments", "folder_of"]
+__all__ = ["add_checkpoint_arguments", "add_replay_argument", "add_run_arguments", "folder_of"]
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +32,20 @@ def add_replay_argument(parser: argparse.ArgumentParser) -> None:
         type=positive_integer,
         metavar="N",
         help="do step N of the run in --out once more and show its loss, gradient and texts; nothing is written",
+    )
+
+
+def add_checkpoint_arguments(parser: argparse.ArgumentParser, when: str) -> None:
+    """Add `--checkpoint-every` and `--keep`.
+
+    Args:
+        parser: of a verb.
+        when: what stands behind the number of steps, when there are checkpoints in any case.
+    """
+    group = parser.add_argument_group("checkpoints", "Ctrl-C and SIGTERM save one too, after the step that runs.")
+    group.add_argument("--checkpoint-every", type=positive_integer, metavar="N", help=f"steps between two{when}")
+    group.add_argument(
+        "--keep", type=positive_integer, default=2, metavar="N", help="newest that stay, with the best (default: 2)"
     )
 
 

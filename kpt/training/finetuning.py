@@ -6,13 +6,13 @@ import os
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from kpt.data.conll import TaggedWords, bio_tag_names, read_conll
+from kpt.data.conll import bio_tag_names, read_conll
 from kpt.data.glue import read_glue
 from kpt.data.labelled import LabelledTexts, label_names, read_labelled
 from kpt.data.labelled_batches import LabelledBatches, LabelledExamples
@@ -21,25 +21,27 @@ from kpt.errors import InputError
 from kpt.evaluation.task_scores import label_kind, labelled_examples, main_score, threshold_scores
 from kpt.files import write_json
 from kpt.tasks import Classifier, MultiTask, QuestionAnswerer, Regressor, Tagger, TaskModel
+from kpt.training.checkpoints import Checkpoints
+from kpt.training.finetune_config import Labelled, config_of
 from kpt.training.finetune_errors import worst_errors
+from kpt.training.finetune_progress import checkpoint_interval, complete_results, drop_progress, progress_folder
 from kpt.training.finetune_report import write_finetune_report
-from kpt.training.finetune_settings import FinetuneSettings, peak_rate
+from kpt.training.finetune_settings import FinetuneSettings
 from kpt.training.finetune_sources import Source
 from kpt.training.finite_loss import FiniteLoss
-from kpt.training.interruption import Interruption, train_and_finish
+from kpt.training.kept_run import kept_run
 from kpt.training.metrics_log import MetricsLog
 from kpt.training.on_devices import on_devices
+from kpt.training.pretraining import begun_run
 from kpt.training.probe import fit_head
 from kpt.training.progress import TrainingProgress
 from kpt.training.run_folder import RunFolder
+from kpt.training.steps import fit_steps
 from kpt.training.task_validation import TaskValidation
 from kpt.training.trained_weights import choose_trained, task_optimizer, trained_parameters
 
 __all__ = ["finetune", "load_task_model"]
 
-KINDS = {"classify": "classifier", "regress": "regressor", "tag": "tagger", "qa": "question_answerer"}
-TITLES = {"classify": "Classification", "regress": "Regression", "tag": "Tagging", "qa": "Question answering"}
-Labelled = LabelledTexts | TaggedWords | Questions
 #: Tokens of a window at most, unless the settings say otherwise.
 LENGTH = 256
 
@@ -52,11 +54,17 @@ def finetune(
     out: str | os.PathLike[str],
     settings: FinetuneSettings | None = None,
     *,
+    resume: bool = False,
     overwrite: bool = False,
     progress: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, Any]:
     """Fine-tune a model on labelled texts, keep the best epoch, write the report.
+
+    While it runs there are checkpoints to go on from after each epoch, or after some of short ones
+    (`kpt.training.finetune_progress`). A run that ended at any moment goes on as if it had not: with the same weights
+    and scores, as far as the backend computes the same twice, as on one CPU. Ctrl-C and SIGTERM end it after the step
+    that runs, of which it then has a checkpoint; the metrics of that epoch then are means over the rest of it.
 
     Further it takes `devices`, what to train on: see `kpt.distribution.choose_devices`.
 
@@ -68,6 +76,8 @@ def finetune(
         out: the run folder, see `RunFolder`; with `epochs.json`, `errors.json`, `results.json` and `report.html`. Its
             checkpoint is that of the best epoch.
         settings: of the run.
+        resume: go on from the newest checkpoint in `out`; a run that was not begun is begun, a complete one only
+            reports.
         overwrite: replace a run that is in `out`.
         progress: show how far it is on standard error.
         callbacks: for `fit`, beside those that score, keep and write.
@@ -75,11 +85,13 @@ def finetune(
     Returns:
         The results by name, scores being those of the best epoch on the validation texts.
 
-    Ctrl-C and SIGTERM are heard after the step that runs; the best epoch by then is kept, and reported.
-
     Raises:
-        InputError: a file, a label, a setting or `out` does not fit; the message says where.
+        InputError: a file, a label, a setting or `out` does not fit, or the run to go on with has other settings or
+            texts; the message says where.
         FloatingPointError: the loss became infinite or not a number.
+        KeyboardInterrupt: Ctrl-C; the best epoch by then is kept and reported, the message says how to go on.
+        Terminated: likewise for SIGTERM, see `kpt.errors`.
+        OSError: a checkpoint could not be written; the one before it is whole.
     """
     begin = time.perf_counter()
     distribution = keras.distribution.distribution()
@@ -89,48 +101,55 @@ def finetune(
     data, held_out = (read_files(files, settings) for files in (train, validation))
     random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend
     model = build_task(source, data, settings)
+    config = config_of(source, model, data, held_out, settings)
+    run = begun_run(Path(out), config, free=()) if resume else None
+    begun = progress_folder(run) if run and progress_folder(run).steps else None
     choose_trained(model, settings)
     weights = text_weights(data, settings) if isinstance(data, LabelledTexts) else None
     examples = labelled_examples(model, data, weights=weights, seed=settings.seed)
-    checks = labelled_examples(model, held_out, shuffle=False)
-    fitted = settings.probe and fit_head(model, examples)
-    run = RunFolder.create(out, source.tokenizer, config_of(source, model, data, held_out, settings), overwrite)
-
-    steps_per_epoch = examples.steps(settings.batch_size)
+    batch_size, steps_per_epoch = settings.batch_size, examples.steps(settings.batch_size)
     steps = steps_per_epoch * settings.epochs
+    checks = LabelledBatches(labelled_examples(model, held_out, shuffle=False), batch_size=batch_size, repeat=True)
+    if run and not begun and (complete := complete_results(run, main_score(model), settings)):
+        paths = {"run": str(run.path), "report": str(write_finetune_report(run.path))}
+        return {**paths, **complete, "seconds": round(time.perf_counter() - begin, 1)}
+    fitted = settings.probe and not begun and fit_head(model, examples)
     model.compile(optimizer=task_optimizer(model, settings, steps_per_epoch))
-    batch_size = settings.batch_size
-    scored = TaskValidation(run, LabelledBatches(checks, batch_size=batch_size, repeat=True))
-    own = [
-        scored,
-        FiniteLoss(),
-        MetricsLog(run.metrics, every=max(1, min(20, steps // 150)), tensorboard=run.tensorboard),
-    ]
-    if settings.patience is not None:
-        monitor = f"val_{main_score(model)}"
-        own.append(keras.callbacks.EarlyStopping(monitor=monitor, mode="max", patience=settings.patience))
-    shown = TrainingProgress(steps) if progress else None
+    step = begun.load_newest(into=model)[1] if begun else 0
+    if run is None:  # what does not fit has been refused by now
+        run = RunFolder.create(out, source.tokenizer, config, overwrite)
 
-    def train_model(interruption: Interruption) -> None:
-        try:
-            if fitted:  # it may be better than all that follows
-                scored.set_model(model)
-                scored.score(0)
-            model.fit(
-                LabelledBatches(examples, batch_size=batch_size),
-                epochs=settings.epochs,
-                callbacks=[*own, *([shown] if shown else []), *callbacks, interruption],
-                verbose=0,
-            )
-        finally:
-            if shown:
-                shown.close()
-
-    results = train_and_finish(
-        train_model,
-        lambda: f"{run.path} has the best epoch so far, {scored.best['epoch']}" if scored.best else None,
-        lambda: finish(run, model, scored, held_out, examples, checks),
+    scored = TaskValidation(run, checks, settings.epochs, settings.patience)
+    if step:
+        scored.restore(model, step)
+    log = MetricsLog(
+        run.metrics,
+        every=max(1, min(20, steps // 150)),
+        start_step=step,
+        state=begun.state(step).get("log") if begun else None,
+        tensorboard=run.tensorboard,
     )
+    checkpoints = Checkpoints(progress_folder(run), checkpoint_interval(steps_per_epoch), start_step=step, log=log)
+    shown = [TrainingProgress(steps, start_step=step)] if progress else []
+    with kept_run(run, checkpoints, shown, lambda: finish(run, model, scored, held_out, examples)) as interruption:
+        if fitted:  # it may be better than all that follows
+            scored.set_model(model)
+            scored.score(0)
+        if not scored.ends(model):
+            fit_steps(
+                model,
+                lambda start, count: LabelledBatches(
+                    examples, batch_size=batch_size, steps=count, start_step=start, repeat=True
+                ),
+                start_step=step,
+                steps=steps,
+                interval=steps_per_epoch,
+                log=log,
+                callbacks=[scored, FiniteLoss(step), log, checkpoints, *shown, *callbacks, interruption],
+                scored=True,
+            )
+    results = finish(run, model, scored, held_out, examples)
+    drop_progress(run)
     return results | {"seconds": round(time.perf_counter() - begin, 1)}
 
 
@@ -249,41 +268,17 @@ def text_weights(data: LabelledTexts, settings: FinetuneSettings) -> np.ndarray 
     return (len(data) / (len(names) * counts))[numbers].astype("float32")
 
 
-def config_of(
-    source: Source,
-    model: TaskModel,
-    data: Labelled,
-    held_out: Labelled,
-    settings: FinetuneSettings,
-) -> dict[str, Any]:
-    """Return the configuration as `config.json` has it."""
-    return {
-        "title": TITLES[settings.task],
-        "kind": KINDS[settings.task],
-        "backend": keras.backend.backend(),
-        "model": {**source.note, "width": model.backbone.width, "pooling": model.pooling},
-        "training": asdict(settings)
-        | {"learning_rate": peak_rate(settings, model.backbone.width), "length": model.length},
-        "data": {
-            "texts": len(data),
-            "validation_texts": len(held_out),
-            **({"labels": list(model.labels)} if isinstance(model, Classifier | Tagger) else {}),
-            **({"problems": dict(data.problems)} if not isinstance(data, Questions) and data.problems else {}),
-        },
-    }
-
-
 def finish(
     run: RunFolder,
     model: TaskModel,
     scored: TaskValidation,
     held_out: Labelled,
     examples: LabelledExamples,
-    checks: LabelledExamples,
 ) -> dict[str, Any]:
     """Write the results and the report, also of a run that was interrupted after an epoch; returns the results."""
     if scored.best is None or scored.outputs is None:
         return {}
+    truth = scored.batches.maker.truth
     speeds = sorted(len(examples.texts) / seconds for seconds in scored.seconds[1:] or scored.seconds)
     results = {
         "parameters": model.count_params(),
@@ -292,16 +287,15 @@ def finish(
         "texts_cut": examples.texts.cut,
         "validation_texts": len(held_out),
         "best_epoch": scored.best["epoch"],
-        "epochs": len(scored.seconds),
+        "epochs": sum(record["epoch"] > 0 for record in scored.epochs),
         **{name: value for name, value in scored.best.items() if name not in ("epoch", "step", "confusion")},
         **({"texts_per_second": round(speeds[len(speeds) // 2], 1)} if speeds else {}),
     }
     if isinstance(model, QuestionAnswerer):
         results["threshold"] = model.threshold
-        results |= threshold_scores(checks.truth, scored.outputs)
+        results |= threshold_scores(truth, scored.outputs)
     elif label_kind(model) != "number":
         results["labels"] = list(getattr(model, "labels", ()))
-    write_json(run.path / "epochs.json", scored.epochs)
-    write_json(run.path / "errors.json", worst_errors(model, held_out, checks.truth, scored.outputs))
+    write_json(run.path / "errors.json", worst_errors(model, held_out, truth, scored.outputs))
     write_json(run.path / "results.json", results)
     return {"run": str(run.path), "report": str(write_finetune_report(run.path)), **results}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kpt.distribution import Devices
+from kpt.distribution.lost_hosts import lost_host
 from kpt.training.run_folder import RunFolder
 
 __all__ = ["on_devices"]
@@ -24,7 +25,8 @@ def on_devices(train: Train) -> Train:
     It is called in the scope of the devices on every host, and the chief alone writes the run folder. The other hosts
     have to do what the chief does, for its evaluations and samples need them too; so they do it with a run folder of
     their own, which is temporary and, to go on with a run (`resume`), has the checkpoints of the chief's. All hosts
-    have to see the chief's folder then. Their results have `host`, the number of the host, and no paths.
+    have to see the chief's folder then. Their results have `host`, the number of the host, and no paths. A host that
+    dies ends the others too, see `lost_host`: all have to be started again, with `resume` they go on.
 
     Args:
         train: the function; returns the results by name.
@@ -35,6 +37,7 @@ def on_devices(train: Train) -> Train:
 
     Raises:
         InputError: the hosts find checkpoints after different numbers of steps; raised by what is returned.
+        ConnectionError: another host is gone; likewise.
     """
     signature = inspect.signature(train)
 
@@ -45,19 +48,34 @@ def on_devices(train: Train) -> Train:
             with devices.scope():
                 return train(*args, **kwargs)
         call = signature.bind(*args, **kwargs)
-        out = Path(call.arguments["out"])
-        begun = bool(call.arguments.get("resume")) and (out / "config.json").is_file()
-        devices.check_agreement("steps of the newest checkpoint", RunFolder(out).step if begun else 0)
-        with devices.scope():
-            if devices.chief:
-                return train(*args, **kwargs)
-            with tempfile.TemporaryDirectory(prefix="kpt-") as own:
-                folder = Path(own) / "run"
-                if begun:
-                    shutil.copytree(out, folder, ignore=shutil.ignore_patterns("tensorboard", ".*"))
-                call.arguments["out"] = folder
-                results = train(*call.args, **call.kwargs)
+        try:
+            results = train_on_host(train, call, devices)
+        except Exception as error:
+            if (reason := lost_host(error)) is None:
+                raise
+            raise ConnectionError(
+                f"another host has ended or cannot be reached ({reason}); start all hosts again with the same command "
+                "and --resume"
+            ) from error
+        if devices.chief:
+            return results
         paths = ("run", "report", "vectors")
         return {"host": devices.host_index, **{name: value for name, value in results.items() if name not in paths}}
 
     return train_on
+
+
+def train_on_host(train: Train, call: inspect.BoundArguments, devices: Devices) -> dict[str, Any]:
+    """Call a function on one of several hosts: on the chief as it is, on others with a run folder of their own."""
+    out = Path(call.arguments["out"])
+    begun = bool(call.arguments.get("resume")) and (out / "config.json").is_file()
+    devices.check_agreement("steps of the newest checkpoint", RunFolder(out).step if begun else 0)
+    with devices.scope():
+        if devices.chief:
+            return train(*call.args, **call.kwargs)
+        with tempfile.TemporaryDirectory(prefix="kpt-") as own:
+            folder = Path(own) / "run"
+            if begun:
+                shutil.copytree(out, folder, ignore=shutil.ignore_patterns("tensorboard", ".*"))
+            call.arguments["out"] = folder
+            return train(*call.args, **call.kwargs)

@@ -6,7 +6,7 @@ import os
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -37,6 +37,8 @@ from kpt.training.steps import fit_steps
 __all__ = ["Pretraining", "pretrain"]
 
 Records = Sequence[Mapping[str, Any]]
+# A store may be moved, what it has is compared; how often the run is saved is no part of it.
+FREE = frozenset({"store", "checkpoint_every", "keep", "document_vectors"})
 
 
 class Pretraining(ABC):
@@ -192,8 +194,13 @@ def pretrain(
     return results | {"seconds": round(time.perf_counter() - begin, 1)}
 
 
-def begun_run(path: Path, config: Mapping[str, Any]) -> RunFolder | None:
+def begun_run(path: Path, config: Mapping[str, Any], free: Collection[str] = FREE) -> RunFolder | None:
     """Return the run to go on with in a folder, None if none was begun there.
+
+    Args:
+        path: the folder.
+        config: what the run was to be begun with, see `check_same`.
+        free: likewise.
 
     Raises:
         InputError: it has other settings.
@@ -201,25 +208,30 @@ def begun_run(path: Path, config: Mapping[str, Any]) -> RunFolder | None:
     if not (path / "config.json").is_file():
         return None
     run = RunFolder(path)
-    check_same(run, config)
+    check_same(run, config, free)
     return run
 
 
-def check_same(run: RunFolder, config: Mapping[str, Any]) -> None:
+def check_same(run: RunFolder, config: Mapping[str, Any], free: Collection[str] = FREE) -> None:
     """Make sure that a run was begun with these settings and these data, as far as they make a difference.
+
+    Args:
+        run: the run.
+        config: its configuration as it would be now.
+        free: settings that may differ.
 
     Raises:
         InputError: it was not; the message has the first difference.
     """
-    # A store may be moved, what it has is compared; how often the run is saved is no part of it.
-    free = {"store", "checkpoint_every", "keep", "document_vectors"}
     old = {group: run.config.get(group, {}) for group in ("training", "model", "data")}
     for what, name in (("tokenizer", "tokenizer"), ("text", "content")):
         before, now = old["data"].get(name), config["data"].get(name)
         if before is not None and now is not None and before != now:  # an earlier version wrote no `content`
+            store = old["data"].get("store")
+            of, where = ("a store of ", f": {store}") if store else ("", "")
             raise InputError(
-                f"the run {run.path} was begun with a store of another {what} ({before[:12]}, not {now[:12]}): "
-                f"{old['data'].get('store')}; go on with that one, or choose another folder"
+                f"the run {run.path} was begun with {of}another {what} ({before[:12]}, not {now[:12]}){where}; go on "
+                "with that one, or choose another folder"
             )
     for group, settings in old.items():
         for name, new in config[group].items():

@@ -124,7 +124,7 @@ def open_data(
     description = {
         "store": ", ".join(files[0].names[:3]) + (", ..." if len(files[0].names) > 3 else ""),
         "tokenizer": tokenizer.fingerprint,
-        "content": _digest([each.fingerprint() for each in files]),
+        "content": digest([each.fingerprint() for each in files]),
         "records": train.examples_per_epoch + held_out.examples_per_epoch,
     }
     return PretrainingData(tokenizer, train, held_out, description)
@@ -151,7 +151,7 @@ def batches_of(examples: Any, model: Pretrainer, **options: Any) -> Batches:
 def content_of(store: TokenStore) -> str:
     """Return a fingerprint of a whole store's ids and bounds, the same wherever the store is moved."""
     files = [entry for entry in store.manifest["files"] if not entry["file"].startswith("tokenizer/")]
-    return _digest(sorted((entry["file"], entry["sha256"]) for entry in files))
+    return digest(sorted((entry["file"], entry["sha256"]) for entry in files))
 
 
 def _open_store(data: str | os.PathLike[str], settings: PretrainSettings, least: int) -> PretrainingData:
@@ -187,5 +187,6 @@ def _files_of(folder: Path, beginning: str) -> list[Path]:
     return [folder / name for name in names if name.startswith(beginning)]
 
 
-def _digest(content: Any) -> str:
+def digest(content: Any) -> str:
+    """Return the hex sha256 of JSON values."""
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -32,6 +32,7 @@ def finetune_repeats(
     settings: FinetuneSettings | None = None,
     *,
     repeats: int = 5,
+    resume: bool = False,
     overwrite: bool = False,
     devices: Devices | None = None,
     **options: Any,
@@ -47,6 +48,7 @@ def finetune_repeats(
         out: the run folder, that of the best repeat, whose `results.json` and report have the others' scores too.
         settings: of the runs; `seed` is that of the first.
         repeats: how many.
+        resume: of a single one, go on with the run in `out`, see `kpt.training.finetune`.
         overwrite: replace a run that is in `out`.
         devices: see `kpt.training.finetune`.
         **options: `progress` and `callbacks` of `kpt.training.finetune`.
@@ -66,9 +68,11 @@ def finetune_repeats(
     settings, out, devices = settings or FinetuneSettings(), Path(out), devices or Devices()
     if repeats < 1:
         raise InputError(f"repeats is {repeats}; give 1 or more")
+    if resume and repeats > 1:
+        raise InputError(f"resume goes on with a single run, and repeats is {repeats}; leave out one of them")
     options = {**options, "devices": devices}
     if repeats == 1:
-        return finetune(source, train, validation, out, settings, overwrite=overwrite, **options)
+        return finetune(source, train, validation, out, settings, resume=resume, overwrite=overwrite, **options)
     check_free(out, overwrite=overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
     found: list[dict[str, Any]] = []
@@ -81,7 +85,7 @@ def finetune_repeats(
                 found.append({"seed": seed, **results})
         except (KeyboardInterrupt, Terminated) as error:
             if not found:
-                raise
+                raise type(error)("interrupted before the first repeat was complete; nothing is kept") from error
             kept = _kept(found, Path(temporary), out, devices)
             raise type(error)(
                 f"interrupted; {kept['run']} has the best of {len(found)} repeats, seed {kept['seed']}"

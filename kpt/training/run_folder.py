@@ -57,6 +57,8 @@ class RunFolder:
 
     Args:
         path: The folder, which `create` made.
+        checkpoints: The folder in it that has the checkpoints; of a fine-tuning `checkpoints` has that of the best
+            epoch alone, and while it runs `progress` those to go on from.
 
     Raises:
         InputError: If it is no run folder.
@@ -66,8 +68,9 @@ class RunFolder:
         >>> model, step = run.load(), run.step  # doctest: +SKIP
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], checkpoints: str = "checkpoints") -> None:
         self.path = Path(path)
+        self.checkpoints = self.path / checkpoints
         if not (self.path / "config.json").is_file():
             raise InputError(
                 f"{self.path} is no run folder (it has no config.json); give one that `kpt pretrain` wrote"
@@ -141,7 +144,7 @@ class RunFolder:
     @property
     def steps(self) -> list[int]:
         """The steps of the checkpoints, ascending."""
-        folder = self.path / "checkpoints"
+        folder = self.checkpoints
         names = (_STEP.fullmatch(entry.name) for entry in folder.iterdir()) if folder.is_dir() else ()
         return sorted(int(name[1]) for name in names if name)
 
@@ -152,7 +155,7 @@ class RunFolder:
 
     def checkpoint(self, step: int) -> Path:
         """Return the path of the checkpoint after a number of steps."""
-        return self.path / "checkpoints" / f"step-{step:08d}"
+        return self.checkpoints / f"step-{step:08d}"
 
     def save(
         self,
@@ -184,7 +187,7 @@ class RunFolder:
             state = {"random": random_states(model)}
         target = self.checkpoint(step)
         try:
-            (self.path / "checkpoints").mkdir(exist_ok=True)
+            self.checkpoints.mkdir(exist_ok=True)
             with atomic_folder(target, overwrite=True) as temporary:
                 write_files(temporary, model, {"step": step, **state})
         except (OSError, InputError) as error:
@@ -200,22 +203,23 @@ class RunFolder:
         whole = f"the one after {self.step} steps is whole" if self.step else "there is none yet"
         return OSError(
             getattr(cause, "errno", None),
-            f"the checkpoint after {step} steps could not be written to {self.path / 'checkpoints'} ({reason}); "
+            f"the checkpoint after {step} steps could not be written to {self.checkpoints} ({reason}); "
             f"{whole}: make room there and go on with --resume",
         )
 
-    def load_newest(self, before: int | None = None) -> tuple[Any, int]:
+    def load_newest(self, before: int | None = None, into: keras.Model | None = None) -> tuple[Any, int]:
         """Return the newest model that can be read, to go on training, and its step; tells of those that cannot.
 
         Args:
             before: only after fewer steps than these; by default any.
+            into: see `load`.
 
         Raises:
             InputError: If there is no checkpoint, or none can be read.
         """
         for step in [step for step in reversed(self.steps) if before is None or step < before]:
             try:
-                loaded = self.load(step), step
+                loaded = self.load(step, into=into), step
             except InputError as error:
                 print(f"{error}", file=sys.stderr, flush=True)
                 continue
@@ -234,12 +238,14 @@ class RunFolder:
         """
         return read_state(self.checkpoint(step))
 
-    def load(self, step: int | None = None, compile: bool = True) -> Any:
+    def load(self, step: int | None = None, compile: bool = True, into: keras.Model | None = None) -> Any:
         """Return the model of a checkpoint.
 
         Args:
             step: Which; by default the newest.
             compile: Whether to restore the optimizer too, to go on training.
+            into: A compiled model that gets the weights and the optimizer's variables, in place of a new one; which of
+                its weights are trained is no part of a checkpoint.
 
         Returns:
             The model: a `Pretrainer`, or of a fine-tuning a `Classifier` or `Regressor`.
@@ -262,7 +268,12 @@ class RunFolder:
         import kpt.training.layer_rates  # noqa: F401
 
         try:
-            model = keras.saving.load_model(path, compile=compile, safe_mode=True)
+            if into is None:
+                model = keras.saving.load_model(path, compile=compile, safe_mode=True)
+            else:
+                model = into
+                model.optimizer.build(model.trainable_variables)
+                model.load_weights(path)
         except _UNREADABLE as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             if "Lambda" in str(error) or "Lambda" in str(error.__context__):

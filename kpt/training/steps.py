@@ -23,6 +23,7 @@ def fit_steps(
     log: MetricsLog,
     callbacks: Sequence[keras.callbacks.Callback],
     validation: Any = None,
+    scored: bool = False,
 ) -> None:
     """Train from a step to the last, an epoch of `fit` being the steps between two multiples of `interval`.
 
@@ -40,13 +41,16 @@ def fit_steps(
         log: the log of the run, one of the callbacks.
         callbacks: for `fit`.
         validation: what is evaluated, by default nothing.
+        scored: whether a callback evaluates instead, and adds what it finds to the logs of an epoch.
     """
     if (
         start_step
         and (start_step % interval == 0 or start_step == steps)
-        and not log.ends_epoch(validation is not None)
+        and not log.ends_epoch(validation is not None or scored)
     ):
         end_epoch(model, -(-start_step // interval) - 1, log, callbacks, validation)
+        if model.stop_training:
+            return
     with warnings.catch_warnings():  # the last epoch may be shorter than the others
         warnings.filterwarnings("ignore", "\\s*Your input ran out of data", UserWarning)
         for start, stop in parts(start_step, steps, interval):

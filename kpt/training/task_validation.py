@@ -12,7 +12,10 @@ import numpy as np
 from kpt.data.labelled_batches import LabelledBatches
 from kpt.evaluation.classification import confusion_matrix
 from kpt.evaluation.task_scores import label_kind, main_score, task_scores, text_losses
+from kpt.files import write_json
 from kpt.tasks import TaskModel
+from kpt.training.finetune_progress import EPOCHS, at_end
+from kpt.training.report import read_json
 from kpt.training.run_folder import RunFolder
 
 __all__ = ["EpochScores", "TaskValidation", "predicted_scores"]
@@ -50,6 +53,7 @@ class EpochScores(keras.callbacks.Callback):
         self.best: dict[str, Any] | None = None
         self.seconds: list[float] = []
         self._step = 0
+        self._begin = time.perf_counter()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Start the clock of the throughput."""
@@ -68,8 +72,10 @@ class TaskValidation(EpochScores):
     macro-F1 (Pearson's correlation, of numbers), and of equal ones that of the lowest loss.
 
     Args:
-        run: receives the model of the best epoch as its only checkpoint.
+        run: receives the model of the best epoch as its only checkpoint, and `epochs.json`.
         batches: of the validation texts, not shuffled.
+        most: epochs of the whole run; None if that is not known.
+        patience: epochs without a better score after which the training ends; None for never.
 
     Attributes:
         epochs: for each epoch its number, step, scores and, of labels, the confusion matrix; the first one is number 0
@@ -78,15 +84,43 @@ class TaskValidation(EpochScores):
         outputs: what the model of the best epoch predicted, in the order of the texts.
     """
 
-    def __init__(self, run: RunFolder, batches: LabelledBatches) -> None:
+    def __init__(
+        self, run: RunFolder, batches: LabelledBatches, most: int | None = None, patience: int | None = None
+    ) -> None:
         super().__init__(run)
-        self.batches = batches
+        self.batches, self.most, self.patience = batches, most, patience
         self.outputs: np.ndarray | None = None
+
+    def restore(self, model: TaskModel, step: int) -> None:
+        """Take up the epochs of a run up to a step.
+
+        The model of an epoch after it may have taken the place of the best one up to it. Then the first one that is
+        scored is the best so far: that later epoch comes again.
+
+        Args:
+            model: the model that goes on.
+            step: of its checkpoint.
+        """
+        self._step = step
+        self.epochs = [record for record in read_json(self.run.path / EPOCHS, []) if record["step"] <= step]
+        name = main_score(model)
+        best = max(self.epochs, key=lambda record: (record[name], -record["loss"]), default=None)
+        if best is None or best["step"] not in self.run.steps:
+            return
+        kept = self.run.load(best["step"], compile=False)
+        kept.tokenizer = model.tokenizer
+        self.best, self.outputs = best, predicted_scores(kept, self.batches)[0]
+
+    def ends(self, model: TaskModel) -> bool:
+        """Return whether the training is over after the epochs that were scored."""
+        return self.most is not None and at_end(self.epochs, main_score(model), self.most, self.patience)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Predict, score, and keep the model if it is the best."""
         self.seconds.append(time.perf_counter() - self._begin)
         self.score(epoch + 1, logs)
+        if self.ends(self.model):
+            self.model.stop_training = True
 
     def score(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Predict, score, and keep the model if it is the best.
@@ -103,10 +137,11 @@ class TaskValidation(EpochScores):
         record |= {name: round(value, 6) for name, value in scores.items()}
         if label_kind(self.model) == "single":
             record["confusion"] = confusion_matrix(truth, outputs.argmax(axis=1), outputs.shape[1]).tolist()
-        self.epochs.append(record)
+        self.epochs = [*(before for before in self.epochs if before["epoch"] < epoch), record]
         if self.best is None or self._rank(record) > self._rank(self.best):
             self.best, self.outputs = record, outputs
             self.run.save(self.model, self._step, keep=1)
+        write_json(self.run.path / EPOCHS, self.epochs)
 
     def _rank(self, record: Mapping[str, Any]) -> tuple[float, float]:
         return record[main_score(self.model)], -record["loss"]

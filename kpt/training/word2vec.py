@@ -116,7 +116,9 @@ def pretrain_word2vec(
         state=run.state(step).get("log") if step else None,
         tensorboard=run.tensorboard,
     )
-    checkpoints = Checkpoints(run, every=interval, start_step=step, log=log)
+    checkpoints = Checkpoints(
+        run, every=settings.checkpoint_every or interval, start_step=step, log=log, keep=settings.keep
+    )
     shown = []
     if progress:
         epoch = step // interval * interval

@@ -55,6 +55,8 @@ class Word2VecSettings:
         length: words of an example, a multiple of 16 (CBOW: of 64); by default 2048, fewer where the store is small.
         learning_rate: its first value, from which it falls linearly (gensim: `alpha`); by default 0.025,
             and 0.075 for CBOW.
+        checkpoint_every: steps between two checkpoints; by default an epoch.
+        keep: how many of the newest checkpoints are kept.
         seed: of the initial vectors, the order, the subsampling, the windows and the negatives.
 
     Raises:
@@ -76,13 +78,16 @@ class Word2VecSettings:
     batch_size: int = 1
     length: int | None = None
     learning_rate: float | None = None
+    checkpoint_every: int | None = None
+    keep: int = 2
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_choice("architecture", self.architecture, tuple(SHAPES))
-        for name in ("width", "window", "negatives", "epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; give 1 or more")
+        for name in ("width", "window", "negatives", "epochs", "batch_size", "checkpoint_every", "keep"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} is {value}; give 1 or more")
         if not (self.sample >= 0 and isfinite(self.sample)):
             raise InputError(f"sample is {self.sample}; give a number from 0 up")
         block = SHAPES[self.architecture].block

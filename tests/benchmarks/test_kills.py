@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.kills import KINDS, Moment, differences, draw, main
+from benchmarks.kills import differences, draw, main
+from benchmarks.kills_processes import KINDS, Moment
 from kpt.text import WordTokenizer
 from kpt.training import RunFolder
 
@@ -23,7 +24,20 @@ def test_three_kills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert [(row["kind"], row["killed"]) for row in result["kills"]] == [(kind, True) for kind in KINDS]
     assert 11 not in result["kills"][-1]["checkpoints"]
     assert result["different"] == []
-    assert "3 kills; different from the uninterrupted run: nothing" in capsys.readouterr().out
+    assert "3 kills by SIGKILL; different from the uninterrupted run: nothing" in capsys.readouterr().out
+
+
+def test_one_of_two_workers_is_killed_and_both_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The other one is not left waiting for it, and says why it ends."""
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    words = ["--models", "word2vec", "--workers", "2", "--tiny", "--moments", "checkpoint:2"]
+    main([*words, "--out", str(tmp_path / "kills.json")])
+    (result,) = json.loads((tmp_path / "kills.json").read_text())["results"]
+    assert [(row["worker"], row["killed"], len(row["checkpoints"])) for row in result["kills"]] == [(0, True, 1)]
+    assert result["different"] == []
+    assert "worker 1: another host has ended or cannot be reached" in capfd.readouterr().err
 
 
 def test_what_is_different_is_named(tmp_path: Path) -> None:

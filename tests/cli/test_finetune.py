@@ -37,6 +37,10 @@ def test_tune_then_evaluate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
 
     source = ["--from", str(run.path)]
     assert "is not empty; choose another --out" in refused(*source, *files)
+    assert main(["finetune", "classify", *source, *files, *SMALL, "--balance", "--resume", "--json"]) == 0
+    assert {**json.loads(capfd.readouterr().out), "seconds": 0} == {**results, "seconds": 0}  # it was complete
+    assert "has the training setting epochs 6, not 4; go on with" in refused(*source, *files, "--resume")
+    assert "goes on with a single run; leave out --repeats" in refused(*source, *files, "--resume", "--repeats", "2")
     files[-1] = str(tmp_path / "other")
     assert "there is no model to tune" in refused(*files)
     assert "comes together with --size" in refused(*source, "--size", "tiny", *files)

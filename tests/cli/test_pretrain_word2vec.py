@@ -44,6 +44,8 @@ def test_the_arguments_become_settings(tmp_path: Path, monkeypatch: pytest.Monke
         "batch-size": 4,
         "length": "1,024",
         "learning-rate": "1e-2",
+        "checkpoint-every": 50,
+        "keep": 3,
         "seed": 5,
     }
     assert call(*(word for name, value in values.items() for word in (f"--{name}", str(value)))) == {"words": 7}
@@ -59,6 +61,8 @@ def test_the_arguments_become_settings(tmp_path: Path, monkeypatch: pytest.Monke
         batch_size=4,
         length=1024,
         learning_rate=1e-2,
+        checkpoint_every=50,
+        keep=3,
         seed=5,
     )
     assert options.pop("devices") == Devices()

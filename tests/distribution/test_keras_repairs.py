@@ -42,7 +42,11 @@ def test_one_device_learns_in_twenty_steps() -> None:
     for model in THREE:
         assert len(alone[model]["loss"]) == STEPS
         assert alone[model]["epoch loss"][1] < alone[model]["epoch loss"][0] - 0.01
-    assert len(set(alone["accumulated"]["loss"])) > STEPS // 2
+    for model in ("accumulated", "accumulated bert", "accumulated gpt"):
+        assert len(set(alone[model]["loss"])) > STEPS // 2
+    for model in ("bert", "gpt"):  # it is another course than without
+        assert alone[f"accumulated {model}"]["loss"][0] == alone[model]["loss"][0]
+        assert abs(alone[f"accumulated {model}"]["loss"][-1] - alone[model]["loss"][-1]) > 1e-3
     assert len(alone["accumulated"]["epoch val_loss"]) == 2
     assert len(alone["classifier"]["loss"]) == 4  # of two epochs, the second batch of which has one row
 

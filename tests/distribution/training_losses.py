@@ -21,7 +21,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "one": {},
     "mirrored-2": {"devices": 2},
     "mirrored-4": {"devices": 4, "models": THREE},
-    "multi-worker": {"cluster": True},
+    "multi-worker": {"cluster": True, "models": (*THREE, "accumulated", "classifier")},
     "mesh-8": {"mesh": "8", "models": (*THREE, "classifier")},
     "mesh-2x4": {"mesh": "2x4", "models": THREE},
     "processes": {"mesh": "8", "models": ("gpt", "word2vec")},
@@ -73,6 +73,22 @@ def accumulated(store: Any) -> tuple[Any, Any, Any]:
     return model, adamw(0.05, STEPS, clip_norm=0.01, gradient_accumulation_steps=4), windows
 
 
+def accumulated_bert(store: Any) -> tuple[Any, Any, Any]:
+    """BERT with the gradients of four steps added up, its clipping and its momentum."""
+    model, optimizer, examples = bert(store)
+    return model, accumulating(optimizer), examples
+
+
+def accumulated_gpt(store: Any) -> tuple[Any, Any, Any]:
+    model, optimizer, examples = gpt(store)
+    return model, accumulating(optimizer), examples
+
+
+def accumulating(optimizer: Any) -> Any:
+    """Return an optimizer like another one that adds up the gradients of four steps."""
+    return type(optimizer).from_config(optimizer.get_config() | {"gradient_accumulation_steps": 4})
+
+
 def classifier(store: Any) -> tuple[Any, Any, None]:
     import keras
 
@@ -85,7 +101,15 @@ def classifier(store: Any) -> tuple[Any, Any, None]:
     return Classifier(encoder, ["file", "pet"], dropout=0.0, tokenizer=tokenizer), keras.optimizers.SGD(0.5), None
 
 
-MODELS = {"bert": bert, "gpt": gpt, "word2vec": word2vec, "accumulated": accumulated, "classifier": classifier}
+MODELS = {
+    "bert": bert,
+    "gpt": gpt,
+    "word2vec": word2vec,
+    "accumulated": accumulated,
+    "accumulated bert": accumulated_bert,
+    "accumulated gpt": accumulated_gpt,
+    "classifier": classifier,
+}
 
 
 def set_weights(model: Any) -> None:

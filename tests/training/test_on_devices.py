@@ -129,3 +129,20 @@ def test_a_checkpoint_of_two_replicas_goes_on_with_one_two_and_four(tmp_path: Pa
     from tests.distribution.processes import run_together
 
     run_together(["-c", RESUME, str(tmp_path)])
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="strategies are TensorFlow's")
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_host_that_is_left_says_that_another_is_gone(tmp_path: Path, index: int) -> None:
+    import tensorflow as tf
+
+    @on_devices
+    def interrupted(out: Any) -> dict[str, Any]:
+        raise tf.errors.UnavailableError(None, None, "Collective ops is aborted by: Socket closed\nmore")
+
+    with pytest.raises(
+        ConnectionError, match=r"another host has ended .*\(Socket closed\); start all hosts .*--resume"
+    ):
+        interrupted(tmp_path / "run", devices=host(index))
+    with pytest.raises(tf.errors.UnavailableError):  # of no other host, on a single one
+        interrupted(tmp_path / "run")

@@ -111,14 +111,16 @@ def test_a_complete_run_only_reports_and_is_not_replaced(store: TokenStore, run:
         pretrain_word2vec(store.folder, out, Word2VecSettings(**SMALL | {"width": 8}), resume=True)
 
 
-def test_cbow_shows_words_a_second_and_the_time_left(
+def test_cbow_shows_words_a_second_and_the_time_left_and_keeps_checkpoints(
     store: TokenStore, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    settings = Word2VecSettings(architecture="cbow", **SMALL | {"epochs": 1})
+    settings = Word2VecSettings(architecture="cbow", checkpoint_every=12, keep=3, **SMALL | {"epochs": 1})
     results = pretrain_word2vec(store.folder, tmp_path / "run", settings, progress=True)
     shown = capfd.readouterr().err
     assert "k words/s" in shown and " left" in shown and "loss" in shown
-    model = RunFolder(tmp_path / "run").load()
+    folder = RunFolder(tmp_path / "run")
+    assert folder.steps == [*range(12, results["steps"], 12), results["steps"]][-3:] and len(folder.steps) == 3
+    model = folder.load()
     assert (model.architecture, model.width) == ("cbow", 16)
     assert float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)) == pytest.approx(1e-4, rel=0.1)
     assert results["loss_last"] < results["loss_first"]

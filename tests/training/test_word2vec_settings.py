@@ -14,6 +14,8 @@ from kpt.training.word2vec_settings import Word2VecSettings, fitting_length
         ({"architecture": "skipgram"}, "did you mean skip-gram"),
         ({"width": 0}, "width is 0; give 1 or more"),
         ({"negatives": 0}, "negatives is 0"),
+        ({"checkpoint_every": 0}, "checkpoint_every is 0; give 1 or more"),
+        ({"keep": 0}, "keep is 0; give 1 or more"),
         ({"sample": -1.0}, "sample is -1.0"),
         ({"sample": float("nan")}, "sample is nan"),
         ({"length": 100}, "length is 100; give a multiple of 16"),
