@@ -2,7 +2,8 @@
 
     KERAS_BACKEND=jax python -m benchmarks.accelerator --out accelerator.json
 
-Parts: `bert` trains BERT, `gpt` trains GPT-2, `generate` generates greedily with GPT-2; all on random tokens.
+Parts: `bert` trains BERT, `gpt` trains GPT-2, `generate` generates greedily with GPT-2, `word2vec` trains skip-gram (300
+dimensions, a vocabulary of a million); all on random tokens, which wait on the host.
 
 Needs nothing but jax, keras and numpy beside kpt, so that it runs where TensorFlow is not installed. The matrix rate is
 measured in the same run, as the best of a few large bfloat16 products.
@@ -24,6 +25,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import keras
 import numpy as np
 
+from benchmarks import accelerator_word2vec
 from kpt.generation import generate
 from kpt.models import Decoder, Encoder, bert_config, encoder_config, gpt2_config
 from kpt.objectives import CausalLM, MaskedLM, NextSentence, Pretrainer
@@ -33,7 +35,7 @@ ARCHITECTURES = {"modern": encoder_config, "published": bert_config}
 VOCABULARY_SIZE = 30_528  # BERT's 30,522 rounded up to a multiple of 64, which matrix units like
 GPT_VOCABULARY_SIZE = 50_304  # GPT-2's 50,257 rounded up likewise
 SLOTS = 0.15
-PARTS = ("bert", "gpt", "generate")
+PARTS = ("bert", "gpt", "generate", "word2vec")
 
 
 def model_flops(config: dict[str, Any], batch: int, length: int, slots: int) -> float:
@@ -123,10 +125,15 @@ def measure(options: argparse.Namespace, length: int, batch: int, rate: float) -
     return figures(model, length, batch, seconds, flops, rate)
 
 
-def seconds_per_step(model: keras.Model, batches: list[dict[str, np.ndarray]], options: argparse.Namespace) -> float:
+def seconds_per_step(
+    model: keras.Model,
+    batches: list[dict[str, np.ndarray]],
+    options: argparse.Namespace,
+    optimizer: keras.Optimizer | None = None,
+) -> float:
     """Return the median time of a step of `fit`, after two executions that compile and warm up."""
     chunk = options.steps_per_execution
-    model.compile(optimizer=adamw(1e-4, 10_000), jit_compile=True, steps_per_execution=chunk)
+    model.compile(optimizer=optimizer or adamw(1e-4, 10_000), jit_compile=True, steps_per_execution=chunk)
     clock = Clock()
     steps = chunk * (options.executions + 2)
     model.fit(Repeated(batches, steps), shuffle=False, verbose=0, callbacks=[clock])
@@ -200,6 +207,15 @@ def measure_generation(options: argparse.Namespace, batch: int) -> dict[str, Any
     }
 
 
+def measure_word2vec(options: argparse.Namespace) -> dict[str, Any]:
+    """Train skip-gram for some steps, its tables in float32; return words per second."""
+    keras.config.set_dtype_policy("float32")
+    model, batches, optimizer = accelerator_word2vec.skip_gram(options)
+    seconds = seconds_per_step(model, batches, options, optimizer)
+    keras.config.set_dtype_policy(options.precision)
+    return accelerator_word2vec.figures(model, batches, seconds)
+
+
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """Run the benchmark; return what is written to `--out`."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -210,6 +226,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--gpt-length", type=int, default=1024, help="tokens of an example of GPT-2's")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 32, 256], help="batch sizes of generation")
     parser.add_argument("--new-tokens", type=int, default=256, help="of each row of generation")
+    parser.add_argument("--vocabulary", type=int, default=1_000_000, help="of word2vec")
+    parser.add_argument("--word2vec-width", type=int, default=300, help="of word2vec's vectors")
+    parser.add_argument("--words", type=int, default=65_536, help="of a batch of word2vec's")
     parser.add_argument("--architecture", default="modern", choices=sorted(ARCHITECTURES))
     parser.add_argument("--dropout", type=float, default=0.0, help="above 0 there is no fused attention in training")
     parser.add_argument("--lengths", type=int, nargs="+", default=[128, 512])
@@ -224,6 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         options.size, options.lengths, options.tokens, options.matrix = "tiny", [16, 32], 64, 64
         options.steps_per_execution, options.executions = 2, 2
         options.gpt_size, options.gpt_length, options.batches, options.new_tokens = "tiny", 32, [1, 2], 8
+        options.vocabulary, options.word2vec_width, options.words = 100, 8, 64
     import jax
 
     keras.config.set_dtype_policy(options.precision)
@@ -241,6 +261,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         result["gpt"] = [measure_gpt(options, rate)]
     if "generate" in options.parts:
         result["generate"] = [measure_generation(options, batch) for batch in options.batches]
+    if "word2vec" in options.parts:
+        result["word2vec"] = [measure_word2vec(options)]
     options.out.write_text(json.dumps(result, indent=1) + "\n")
     print(f"{result['device']}: {rate / 1e12:.1f} TFLOP/s in {options.matrix} x {options.matrix} bfloat16 products")
     for name, part in (("BERT", "runs"), ("GPT-2", "gpt")):
@@ -252,6 +274,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
             )
     for run in result.get("generate", ()):
         print(f"GPT-2 generates, batch {run['batch_size']:>4}: {run['tokens_per_second']:>9,} tokens/s")
+    for run in result.get("word2vec", ()):
+        print(f"skip-gram, vocabulary {run['vocabulary']:,}: {run['words_per_second']:>9,} words/s")
     return result
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from kpt.objectives.word_blocks import WordBlocks, logistic_losses, window_masks
+from kpt.objectives.word_blocks import WordBlocks, logistic_losses, turned, window_masks
 
 __all__ = ["cbow_gradients", "cbow_loss", "cbow_softmax_loss"]
 
@@ -51,34 +51,30 @@ def cbow_gradients(
 ) -> tuple[tuple[Any, Any], tuple[Any, Any], Any, Any]:
     """Return the gradients of `cbow_loss` as rows; arguments and results are those of `skip_gram_gradients`."""
     rows = vectors(blocks.contexts)
-    masks = window_masks(blocks, rows.dtype)
+    dtype, width = rows.dtype, rows.shape[-1]
     counts = ops.cast(blocks.before + blocks.after, "float32")
-    share = ops.cast(1.0 / ops.maximum(counts, 1.0), rows.dtype)[:, :, None]
-    means = _in_blocks(ops.matmul(masks, rows), blocks) * share
-    target_rows = contexts(ops.concatenate([blocks.centres, blocks.negatives], axis=1))
-    block = blocks.centres.shape[1]
-    targets, shared = target_rows[:, :block], target_rows[:, block:]
+    share = ops.cast(1.0 / ops.maximum(counts, 1.0), dtype)[:, :, None]
+    means = _in_blocks(ops.matmul(window_masks(blocks, dtype), rows), blocks) * share
+    targets, shared = contexts(blocks.centres), contexts(blocks.negatives)
     predicted = _predicted(blocks)
     own = ops.cast(ops.sum(means * targets, axis=-1), "float32")
-    others = ops.cast(ops.matmul(means, ops.swapaxes(shared, 1, 2)), "float32")
+    others = ops.cast(ops.matmul(shared, ops.swapaxes(means, 1, 2)), "float32")
     own_slope = predicted * (ops.sigmoid(own) - 1.0)
-    weight = predicted[:, :, None] * (negatives / blocks.negatives.shape[1])
-    other_slope = weight * ops.sigmoid(others)
-    dtype = rows.dtype
-    mean_gradients = ops.cast(own_slope, dtype)[:, :, None] * targets
-    mean_gradients = mean_gradients + ops.matmul(ops.cast(other_slope, dtype), shared)
-    row_rates = rates[0](blocks.context_shares, target_rows)
-    mean_gradients = ops.reshape(mean_gradients, (-1, masks.shape[1], mean_gradients.shape[2]))
-    row_gradients = ops.matmul(ops.swapaxes(masks * ops.cast(row_rates, dtype)[:, None, :], 1, 2), mean_gradients)
-    own_rates = rates[1](blocks.centre_shares, means)
-    other_rates = rates[1](blocks.negative_shares, means)
-    own_gradients = ops.cast(own_slope * own_rates, dtype)[:, :, None] * means
-    other_gradients = ops.matmul(ops.swapaxes(ops.cast(other_slope * other_rates[:, None, :], dtype), 1, 2), means)
-    target_gradients = ops.concatenate([own_gradients, other_gradients], axis=1)
+    weight = (predicted * (negatives / shared.shape[1]))[:, None, :]
+    other_slope = ops.cast(weight * ops.sigmoid(others), dtype)
     some = slice(None, None, measured)
+    row_rates = rates[0](blocks.context_shares, targets[some])
+    own_rates = rates[1](blocks.centre_shares, means[some])
+    other_rates = rates[1](blocks.negative_shares, means[some])
+    mean_gradients = ops.cast(own_slope, dtype)[:, :, None] * targets + ops.matmul(turned(other_slope), shared)
+    mean_gradients = ops.reshape(mean_gradients, (-1, rows.shape[1] - 2 * blocks.window, width))
+    row_gradients = ops.matmul(window_masks(blocks, dtype, by_context=True), mean_gradients)
+    row_gradients = row_gradients * ops.cast(row_rates, dtype)[:, :, None]
+    own_gradients = ops.cast(own_slope * own_rates, dtype)[:, :, None] * means
+    other_gradients = ops.matmul(other_slope, means) * ops.cast(other_rates, dtype)[:, :, None]
+    target_gradients = ops.concatenate([own_gradients, other_gradients], axis=1)
     loss = logistic_losses(own[some], predicted[some], predicted[some])
     loss = loss + ops.sum(weight[some] * ops.softplus(others[some]))
-    width = rows.shape[-1]
     target_ids = ops.concatenate([blocks.centres, blocks.negatives], axis=1)
     return (
         (ops.reshape(blocks.contexts, (-1,)), ops.reshape(row_gradients, (-1, width))),

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from kpt.objectives.word_blocks import WordBlocks, logistic_losses, window_masks
+from kpt.objectives.word_blocks import WordBlocks, logistic_losses, turned, window_masks
 
 __all__ = ["skip_gram_gradients", "skip_gram_loss", "skip_gram_softmax_loss"]
 
@@ -59,12 +59,12 @@ def skip_gram_gradients(
     """
     logits, positives, weights, rows, targets = _logits(vectors, contexts, blocks, negatives)
     slope = weights * ops.sigmoid(logits) - positives
-    row_rates = rates[0](blocks.centre_shares, targets)
-    target_rates = rates[1](ops.concatenate([blocks.context_shares, blocks.negative_shares], axis=1), rows)
-    row_gradients = ops.matmul(ops.cast(slope * row_rates[:, :, None], rows.dtype), targets)
-    target_slope = ops.cast(slope * target_rates[:, None, :], rows.dtype)
-    target_gradients = ops.matmul(ops.swapaxes(target_slope, 1, 2), rows)
     some = slice(None, None, measured)
+    row_rates = rates[0](blocks.centre_shares, targets[some])
+    target_rates = rates[1](ops.concatenate([blocks.context_shares, blocks.negative_shares], axis=1), rows[some])
+    slope = ops.cast(slope, rows.dtype)
+    row_gradients = ops.matmul(turned(slope), targets) * ops.cast(row_rates, rows.dtype)[:, :, None]
+    target_gradients = ops.matmul(slope, rows) * ops.cast(target_rates, rows.dtype)[:, :, None]
     loss = logistic_losses(logits[some], positives[some], weights[some])
     target_ids = ops.concatenate([blocks.contexts, blocks.negatives], axis=1)
     return (
@@ -96,18 +96,18 @@ def skip_gram_softmax_loss(vectors: Take, table: Any, blocks: WordBlocks) -> tup
 
 
 def _logits(vectors: Take, contexts: Take, blocks: WordBlocks, negatives: float) -> tuple[Any, Any, Any, Any, Any]:
-    """Products of all centres with all contexts and negatives of their block, [n, B, B + 2 W + K], and their weights.
+    """Products of all contexts and negatives of a block with all its centres, [n, B + 2 W + K, B], and their weights.
 
     One product for both is faster than two, although most of a block's pairs lie outside of the windows.
     """
     rows = vectors(blocks.centres)
     targets = contexts(ops.concatenate([blocks.contexts, blocks.negatives], axis=1))
-    logits = ops.cast(ops.matmul(rows, ops.swapaxes(targets, 1, 2)), "float32")
-    masks = window_masks(blocks, "float32")
-    pairs = ops.cast(blocks.before + blocks.after, "float32")[:, :, None]
-    shared = blocks.negatives.shape[1]
-    positives = ops.pad(masks, ((0, 0), (0, 0), (0, shared)))
-    weights = ops.concatenate([masks, ops.repeat(pairs * (negatives / shared), shared, axis=2)], axis=2)
+    logits = ops.cast(ops.matmul(targets, ops.swapaxes(rows, 1, 2)), "float32")
+    shared, band = blocks.negatives.shape[1], blocks.contexts.shape[1]
+    positives = window_masks(blocks, "float32", by_context=True, more=shared)
+    pairs = ops.cast(blocks.before + blocks.after, "float32") * (negatives / shared)
+    is_context = ops.arange(band + shared, dtype="int32")[:, None] < band
+    weights = ops.where(is_context, positives, pairs[:, None, :])
     return logits, positives, weights, rows, targets
 
 

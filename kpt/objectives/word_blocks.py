@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import keras
 from keras import ops
 
 from kpt.errors import InputError
 
-__all__ = ["WordBlocks", "logistic_losses", "window_masks", "word_blocks"]
+__all__ = ["WordBlocks", "logistic_losses", "turned", "window_masks", "word_blocks"]
 
 
 class WordBlocks(NamedTuple):
@@ -82,14 +83,44 @@ def word_blocks(inputs: Mapping[str, Any], window: int, piece: int | None = None
     )
 
 
-def window_masks(blocks: WordBlocks, dtype: str) -> Any:
-    """Return 1 where a context stands in a centre's window and 0 elsewhere, `[n S / B, B, B + 2 W]`."""
+def window_masks(blocks: WordBlocks, dtype: str, by_context: bool = False, more: int = 0) -> Any:
+    """Return 1 where a context stands in a centre's window and 0 elsewhere.
+
+    Args:
+        blocks: see `word_blocks`.
+        dtype: of the result.
+        by_context: whether the contexts are the rows, and not the columns.
+        more: so many zeros follow the contexts.
+
+    Returns:
+        `[n S / B, B, B + 2 W + more]`, or `[n S / B, B + 2 W + more, B]` with `by_context`.
+    """
     width = blocks.contexts.shape[1]
     piece = width - 2 * blocks.window
-    distance = ops.arange(width, dtype="int32")[None, :] - blocks.window - ops.arange(piece, dtype="int32")[:, None]
-    before, after = (ops.reshape(reach, (-1, piece, 1)) for reach in (blocks.before, blocks.after))
+    context = ops.arange(width + more, dtype="int32")[None, :]
+    distance = context - blocks.window - ops.arange(piece, dtype="int32")[:, None]
+    if more:
+        distance = ops.where(context < width, distance, 0)  # no word stands in its own window
+    shape = (-1, piece, 1)
+    if by_context:
+        distance, shape = ops.transpose(distance), (-1, 1, piece)
+    before, after = (ops.reshape(reach, shape) for reach in (blocks.before, blocks.after))
     inside = ops.logical_and(distance >= -before, distance <= after)
     return ops.cast(ops.logical_and(inside, ops.not_equal(distance, 0)), dtype)
+
+
+def turned(matrices: Any) -> Any:
+    """Return matrices `[n, rows, columns]` with rows and columns exchanged, in memory too.
+
+    On the CPU a product with such a copy is faster than one with a transpose that is only noted, and XLA would make the
+    one the other.
+    """
+    exchanged = ops.swapaxes(matrices, 1, 2)
+    if keras.backend.backend() != "jax":
+        return exchanged
+    import jax
+
+    return jax.lax.optimization_barrier(exchanged)
 
 
 def logistic_losses(logits: Any, positives: Any, weights: Any) -> Any:

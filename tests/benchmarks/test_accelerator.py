@@ -57,4 +57,6 @@ def test_tiny_run_without_other_packages(tmp_path: Path) -> None:
     assert [(run["length"], run["batch_size"]) for run in result["gpt"]] == [(32, 2)]
     assert [run["batch_size"] for run in result["generate"]] == [1, 2]
     assert all(run["tokens_per_second"] > 0 for run in (*result["gpt"], *result["generate"]))
-    assert "tokens/s" in done.stdout
+    assert [(run["vocabulary"], run["words_of_a_batch"]) for run in result["word2vec"]] == [(100, 64)]
+    assert result["word2vec"][0]["words_per_second"] > 0
+    assert "tokens/s" in done.stdout and "words/s" in done.stdout
