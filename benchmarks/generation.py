@@ -37,7 +37,8 @@ SIDES: dict[str, tuple[str, str]] = {
     "kpt, torch": ("kpt", "torch"),
 }
 REFERENCE = "Hugging Face"
-BYTES = {"float32": 4, "bfloat16": 2}
+#: Of a weight. In 8 bits are the weights of kpt alone, and the peers' in bfloat16.
+BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 
 
 def start(names: Sequence[str], sizes: dict[str, Any], precision: str) -> dict[str, Contender]:
@@ -46,6 +47,8 @@ def start(names: Sequence[str], sizes: dict[str, Any], precision: str) -> dict[s
     for name in names:
         model, backend = SIDES[name]
         settings = sizes | {"model": model, "backend": backend, "precision": precision}
+        if precision == "int8":
+            settings |= {"precision": "float32", "weights": "int8"} if model == "kpt" else {"precision": "bfloat16"}
         running[name] = Contender(name, settings, "benchmarks.generation_sides")
     return running
 
@@ -135,7 +138,7 @@ def speeds(
 ) -> list[dict[str, Any]]:
     """Compare at each batch size and precision.
 
-    A run in bfloat16 is also put beside the better peer in float32, as `ratio_to_float32`.
+    A run in bfloat16 or 8 bits is also put beside the better peer in float32, as `ratio_to_float32`.
     """
     runs: list[dict[str, Any]] = []
     for precision in precisions:

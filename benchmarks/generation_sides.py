@@ -116,6 +116,8 @@ def kpt_model(side: Side, weights: dict[str, np.ndarray]) -> Generate:
     for weight in decoder.weights:
         part, _, end = weight.path.rpartition("/")
         weight.assign(weights[f"{names[part]}.{ends[end]}"])
+    if settings.get("weights"):
+        decoder.quantize(settings["weights"])
     side.model = decoder
 
     def run(prompts: np.ndarray, new_tokens: int) -> Any:

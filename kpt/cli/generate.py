@@ -49,6 +49,9 @@ def add_parser(verbs: Any) -> argparse.ArgumentParser:
     parser.add_argument("prompts", nargs="+", metavar="PROMPT", help="beginning of a text; - reads it from the input")
     add_source_argument(parser)
     parser.add_argument("--max-new-tokens", type=positive_integer, default=50, metavar="N", help="(default: 50)")
+    parser.add_argument(
+        "--weights", choices=("int8",), help="round the large matrices to 8 bits: less to read for each token"
+    )
     add_backend_argument(parser)
     group = parser.add_argument_group("drawing")
     group.add_argument("--temperature", type=positive_number, metavar="X", help="what logits are divided by")
@@ -84,6 +87,8 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     model = source.load(compile=False)
     if not any(isinstance(objective, CausalLM) for objective in getattr(model, "objectives", ())):
         raise InputError(f"the model of {source.path} writes no text; give a run of `kpt pretrain gpt`, or a decoder")
+    if arguments.weights:
+        model.quantize(arguments.weights)
     options = {name: getattr(arguments, name) for name in OPTIONS}
     streamed = len(prompts) == 1 and arguments.num_return_sequences == arguments.num_beams == 1 and not output.as_json
     if streamed:

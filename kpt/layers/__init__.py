@@ -3,6 +3,7 @@
 from kpt.layers.activations import activation_function, activation_name, gelu_tanh, squared_relu
 from kpt.layers.attention import SelfAttention, scaled_dot_product_attention, watched_attention
 from kpt.layers.cache import empty_cache, visible_slots, write_cache, written_by_selection
+from kpt.layers.dense import Dense
 from kpt.layers.dropout import Dropout
 from kpt.layers.feed_forward import FeedForward
 from kpt.layers.heads import MaskedLMHead, Pooler, gather_positions
@@ -25,6 +26,7 @@ from kpt.layers.transformer_block import TransformerBlock
 
 __all__ = [
     "POOLINGS",
+    "Dense",
     "Dropout",
     "FeedForward",
     "LearnedPositions",

@@ -11,6 +11,7 @@ from keras import ops
 
 from kpt.errors import InputError
 from kpt.layers.cache import visible_slots, write_cache
+from kpt.layers.dense import Dense
 from kpt.layers.dropout import Dropout
 from kpt.layers.initializers import truncated_normal
 from kpt.layers.positions import rotate
@@ -159,7 +160,7 @@ class SelfAttention(keras.layers.Layer):
                 f"choose a divisor of {self.heads}."
             )
         # One kernel: the columns of queries, then keys, then values, each head by head.
-        self.qkv = keras.layers.Dense(
+        self.qkv = Dense(
             (self.heads + 2 * self.key_value_heads) * (width // self.heads),
             use_bias=self.qkv_bias,
             kernel_initializer=truncated_normal(self.initial_scale),
@@ -167,7 +168,7 @@ class SelfAttention(keras.layers.Layer):
             name="qkv",
         )
         self.qkv.build(inputs_shape)
-        self.output_projection = keras.layers.Dense(
+        self.output_projection = Dense(
             width,
             use_bias=self.use_bias,
             kernel_initializer=truncated_normal(self.initial_scale * self.output_scale),

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from kpt.layers.activations import activation_function, activation_name
+from kpt.layers.dense import Dense
 from kpt.layers.initializers import truncated_normal
 
 __all__ = ["FeedForward"]
@@ -54,7 +55,7 @@ class FeedForward(keras.layers.Layer):
         self.output_scale, self.initial_scale = output_scale, initial_scale
 
     def build(self, inputs_shape: Any) -> None:
-        self.hidden = keras.layers.Dense(
+        self.hidden = Dense(
             self.hidden_width * (2 if self.gated else 1),
             use_bias=self.use_bias,
             kernel_initializer=truncated_normal(self.initial_scale),
@@ -62,7 +63,7 @@ class FeedForward(keras.layers.Layer):
             name="hidden",
         )
         self.hidden.build(inputs_shape)
-        self.output_projection = keras.layers.Dense(
+        self.output_projection = Dense(
             inputs_shape[-1],
             use_bias=self.use_bias,
             kernel_initializer=truncated_normal(self.initial_scale * self.output_scale),

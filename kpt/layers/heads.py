@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from kpt.layers.activations import activation_function, activation_name
+from kpt.layers.dense import Dense
 from kpt.layers.initializers import truncated_normal
 from kpt.layers.normalization import normalization_layer
 
@@ -72,7 +73,7 @@ class MaskedLMHead(keras.layers.Layer):
 
     def build(self, sequence_shape: Any, *_: Any, **__: Any) -> None:
         width = self.hidden_width or sequence_shape[-1]
-        self.transform = keras.layers.Dense(
+        self.transform = Dense(
             width,
             activation=self.activation,
             kernel_initializer=truncated_normal(),
@@ -125,7 +126,7 @@ class Pooler(keras.layers.Layer):
 
     def build(self, sequence_shape: Any) -> None:
         width = sequence_shape[-1]
-        self.dense = keras.layers.Dense(
+        self.dense = Dense(
             width,
             activation=self.activation,
             kernel_initializer=truncated_normal(),

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kpt.layers.dense import product, repeated
 from kpt.layers.initializers import truncated_normal
 
 __all__ = ["TokenEmbedding", "rows_looked_up_by"]
@@ -70,11 +71,22 @@ class TokenEmbedding(keras.layers.ReversibleEmbedding):
 
     def call(self, inputs: Any, reverse: bool = False) -> Any:
         if reverse:
-            return super().call(inputs, reverse=True)
+            table = self.embeddings if self.tie_weights else self.reverse_embeddings
+            table = ops.cast(table, self.compute_dtype)
+            return product(ops.cast(inputs, self.compute_dtype), table, transposed=self.tie_weights)
         if look_up := _LOOKUPS.get().get(id(self.embeddings)):
             return ops.cast(look_up(inputs), self.compute_dtype)
         table = ops.reshape(self.embeddings, (self.input_dim, self.output_dim))  # the gradient of a reshape is dense
         return ops.cast(ops.take(table, inputs, axis=0), self.compute_dtype)
+
+    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+        """Replace the table by one of 8 (or 4) bits, as `keras.Model.quantize` has all layers do."""
+        super().quantize(mode, type_check=False, config=config)
+
+    def quantized_call(self, inputs: Any, reverse: bool = False) -> Any:
+        if reverse:
+            return repeated(super().quantized_call, inputs, reverse=True)
+        return super().quantized_call(inputs)
 
     def get_config(self) -> dict[str, Any]:
         return {

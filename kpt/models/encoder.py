@@ -8,6 +8,7 @@ import keras
 
 from kpt.errors import InputError
 from kpt.layers import (
+    Dense,
     Dropout,
     LearnedPositions,
     Pooler,
@@ -151,9 +152,7 @@ class Encoder(keras.Model):
             x = normalization_layer(normalization, epsilon, dtype=policy, name="embedding_norm")(x)
         x = Dropout(dropout, dtype=policy, name="embedding_dropout")(x)
         if embedding_width is not None:
-            x = keras.layers.Dense(
-                width, kernel_initializer=truncated_normal(), dtype=policy, name="embedding_projection"
-            )(x)
+            x = Dense(width, kernel_initializer=truncated_normal(), dtype=policy, name="embedding_projection")(x)
         blocks = [
             TransformerBlock(
                 heads,

@@ -39,6 +39,14 @@ def test_one_prompt_is_written_as_it_comes(runs: Path, capfd: pytest.CaptureFixt
     assert written == "the cat" + json.loads(capfd.readouterr().out)["texts"][0] + "\n"
 
 
+def test_weights_of_eight_bits(runs: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["generate", "--from", str(runs / "gpt"), "the cat", "--max-new-tokens", "4", "--json"]
+    assert main([*words, "--weights", "int8"]) == 0
+    assert json.loads(capfd.readouterr().out)["texts"][0]
+    assert main([*words, "--weights", "int3"]) == 2
+    assert "invalid choice: 'int3'" in capfd.readouterr().err
+
+
 def test_a_hugging_face_folder(runs: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     source = RunFolder(runs / "gpt")
     write_hugging_face(source.load(compile=False), source.tokenizer, tmp_path / "gpt")

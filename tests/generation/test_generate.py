@@ -8,18 +8,19 @@ from keras import ops
 
 from kpt.errors import InputError
 from kpt.generation import generate
+from kpt.models import Decoder
 from tests.generation.small_model import LETTERS, decoder, tokenizer
 
 PROMPTS = ["abc", "p", "hello mop", "fig, "]
 NEW = 12
 
 
-def greedy(ids: list[int], count: int) -> list[int]:
+def greedy(ids: list[int], count: int, model: Any = None) -> list[int]:
     """Token by token, without a cache."""
-    ids = list(ids)
+    ids, model = list(ids), model or decoder()
     for _ in range(count):
-        outputs = decoder()({"token_ids": ops.convert_to_tensor(np.array([ids], np.int32))})
-        ids.append(int(ops.convert_to_numpy(decoder().logits(outputs["sequence"]))[0, -1].argmax()))
+        outputs = model({"token_ids": ops.convert_to_tensor(np.array([ids], np.int32))})
+        ids.append(int(ops.convert_to_numpy(model.logits(outputs["sequence"]))[0, -1].argmax()))
     return ids[-count:]
 
 
@@ -44,6 +45,19 @@ def test_greedy_texts_are_those_without_a_cache(expected: list[list[int]]) -> No
     texts = [tokenizer().decode(row) for row in until]
     assert generate(decoder(), tokenizer(), PROMPTS, max_new_tokens=NEW) == texts
     assert generate(decoder(), tokenizer(), PROMPTS[0], max_new_tokens=NEW) == texts[:1]
+
+
+def test_weights_of_eight_bits(expected: list[list[int]]) -> None:
+    model = Decoder.from_config(decoder().get_config())
+    model.set_weights(decoder().get_weights())
+    model.quantize("int8")
+    tables = [weight for weight in model.weights if weight.dtype == "int8"]
+    assert len(tables) == 1 + 2 * 4
+    ids = [encode(prompt) for prompt in PROMPTS[:2]]
+    rows = [greedy(each, 4, model) for each in ids]
+    assert generate(model, None, ids, max_new_tokens=4) == rows
+    assert generate(model, None, ids[:1], max_new_tokens=4) == rows[:1]  # a single row is multiplied in another way
+    assert rows == [row[:4] for row in expected[:2]]
 
 
 def test_stop_tokens_end_a_row_and_are_left_out(expected: list[list[int]]) -> None:

@@ -1,0 +1,125 @@
+"""Matrix products with weights, and the dense layer made of them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import keras
+from keras import ops
+
+__all__ = ["Dense", "product", "repeated"]
+
+# A product of a single row is slow on JAX's CPU but in float32; with so many copies of the row it is the fastest.
+_ROWS = 4
+
+
+def product(inputs: Any, kernel: Any, transposed: bool = False) -> Any:
+    r"""Return :math:`x W`, or :math:`x W^\top`.
+
+    In bfloat16 on JAX's CPU, sums are kept in float32 until the end, forward and backward. XLA has fast kernels for
+    these and none that sum up in bfloat16, for which it would convert all operands to float32 first.
+
+    Args:
+        inputs: `[..., width]`.
+        kernel: Of the same dtype, `[width, units]`; `[units, width]` if `transposed`.
+        transposed: Whether the kernel is to be transposed.
+
+    Returns:
+        `[..., units]`, in the dtype of the inputs.
+    """
+    if not (_on_jax_cpu() and keras.backend.standardize_dtype(inputs.dtype) == "bfloat16"):
+        return ops.matmul(inputs, ops.transpose(kernel) if transposed else kernel)
+    return repeated(_summed_in_float32(transposed), inputs, kernel)
+
+
+@keras.saving.register_keras_serializable("kpt")
+class Dense(keras.layers.Dense):
+    r"""`keras.layers.Dense`, with products that are fast in bfloat16 and 8 bits on JAX's CPU too; see `product`.
+
+    .. math:: f(x W + b)
+
+    Args:
+        units: Width of the outputs.
+        activation: :math:`f`; by default none.
+        use_bias: Whether there is :math:`b`.
+        **kwargs: Those of `keras.layers.Dense`.
+
+    Call arguments:
+        inputs: `[..., width]`.
+
+    Returns:
+        `[..., units]`.
+
+    Example:
+        >>> Dense(3)(keras.ops.ones((2, 5, 4))).shape
+        (2, 5, 3)
+    """
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        outputs = product(inputs, ops.convert_to_tensor(self.kernel))
+        if self.bias is not None:
+            outputs = ops.add(outputs, self.bias)
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+        """Replace the kernel by one of 8 (or 4) bits, as `keras.Model.quantize` has all layers do."""
+        super().quantize(mode, type_check=False, config=config)
+
+    def quantized_call(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        return repeated(super().quantized_call, inputs, *args, **kwargs)
+
+
+def repeated(call: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call a layer on copies of a single row where that is faster, and return the outputs of one.
+
+    Args:
+        call: From `[..., width]` to `[..., units]`.
+        inputs: `[..., width]`.
+        *args: Given to `call` too.
+        **kwargs: Given to `call` too.
+    """
+    if not (_on_jax_cpu() and all(size == 1 for size in inputs.shape[:-1])):
+        return call(inputs, *args, **kwargs)
+    import jax
+
+    copies = ops.broadcast_to(ops.reshape(inputs, (1, 1, -1)), (_ROWS, 1, inputs.shape[-1]))
+    # XLA would move both the copies and the choice of one row to the other side of the product.
+    outputs = jax.lax.optimization_barrier(call(jax.lax.optimization_barrier(copies), *args, **kwargs))
+    return ops.reshape(outputs[0, 0], (*inputs.shape[:-1], -1))
+
+
+def _on_jax_cpu() -> bool:
+    if keras.backend.backend() != "jax":
+        return False
+    import jax
+
+    return jax.default_backend() == "cpu"
+
+
+@cache
+def _summed_in_float32(transposed: bool) -> Any:
+    """The product and its gradients with sums in float32, as a function of JAX."""
+    import jax
+
+    def dot(left: Any, right: Any, of_left: tuple[int, ...], of_right: tuple[int, ...]) -> Any:
+        dimensions = ((of_left, of_right), ((), ()))
+        return jax.lax.dot_general(left, right, dimensions, preferred_element_type="float32").astype(left.dtype)
+
+    inner, outer = (1, 0) if transposed else (0, 1)
+
+    @jax.custom_vjp  # type: ignore[untyped-decorator]
+    def multiplied(inputs: Any, kernel: Any) -> Any:
+        return dot(inputs, kernel, (inputs.ndim - 1,), (inner,))
+
+    def forward(inputs: Any, kernel: Any) -> tuple[Any, Any]:
+        return multiplied(inputs, kernel), (inputs, kernel)
+
+    def backward(kept: tuple[Any, Any], slope: Any) -> tuple[Any, Any]:
+        inputs, kernel = kept
+        rows = tuple(range(inputs.ndim - 1))
+        of_kernel = dot(slope, inputs, rows, rows) if transposed else dot(inputs, slope, rows, rows)
+        return dot(slope, kernel, (slope.ndim - 1,), (outer,)), of_kernel
+
+    multiplied.defvjp(forward, backward)
+    return multiplied
