@@ -2,8 +2,8 @@
 
     KERAS_BACKEND=jax python -m benchmarks.accelerator --out accelerator.json
 
-Parts: `bert` trains BERT, `gpt` trains GPT-2, `generate` generates greedily with GPT-2, `word2vec` trains skip-gram (300
-dimensions, a vocabulary of a million); all on random tokens, which wait on the host.
+Parts: `bert` trains BERT, `gpt` trains GPT-2, `generate` generates greedily with GPT-2, `word2vec` trains skip-gram
+(300 dimensions, a vocabulary of a million); all on random tokens, which wait on the host.
 
 Needs nothing but jax, keras and numpy beside kpt, so that it runs where TensorFlow is not installed. The matrix rate is
 measured in the same run, as the best of a few large bfloat16 products.

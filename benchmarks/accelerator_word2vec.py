@@ -1,4 +1,4 @@
-"""The skip-gram part of the accelerator benchmark: random words that are as unevenly frequent as those of a language."""
+"""The skip-gram part of the accelerator benchmark: random words, as unevenly frequent as those of a language."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import warnings
 from typing import Any
 
 from kpt.cli.arguments import (
@@ -88,7 +89,9 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     if not any(isinstance(objective, CausalLM) for objective in getattr(model, "objectives", ())):
         raise InputError(f"the model of {source.path} writes no text; give a run of `kpt pretrain gpt`, or a decoder")
     if arguments.weights:
-        model.quantize(arguments.weights)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras names each layer that has no large matrix
+            model.quantize(arguments.weights)
     options = {name: getattr(arguments, name) for name in OPTIONS}
     streamed = len(prompts) == 1 and arguments.num_return_sequences == arguments.num_beams == 1 and not output.as_json
     if streamed:

@@ -62,10 +62,9 @@ def cbow_gradients(
     own_slope = predicted * (ops.sigmoid(own) - 1.0)
     weight = (predicted * (negatives / shared.shape[1]))[:, None, :]
     other_slope = ops.cast(weight * ops.sigmoid(others), dtype)
-    some = slice(None, None, measured)
-    row_rates = rates[0](blocks.context_shares, targets[some])
-    own_rates = rates[1](blocks.centre_shares, means[some])
-    other_rates = rates[1](blocks.negative_shares, means[some])
+    row_rates = rates[0](blocks.context_shares, ops.concatenate([targets, shared], axis=1))
+    own_rates = rates[1](blocks.centre_shares, means)
+    other_rates = rates[1](blocks.negative_shares, means)
     mean_gradients = ops.cast(own_slope, dtype)[:, :, None] * targets + ops.matmul(turned(other_slope), shared)
     mean_gradients = ops.reshape(mean_gradients, (-1, rows.shape[1] - 2 * blocks.window, width))
     row_gradients = ops.matmul(window_masks(blocks, dtype, by_context=True), mean_gradients)
@@ -73,6 +72,7 @@ def cbow_gradients(
     own_gradients = ops.cast(own_slope * own_rates, dtype)[:, :, None] * means
     other_gradients = ops.matmul(other_slope, means) * ops.cast(other_rates, dtype)[:, :, None]
     target_gradients = ops.concatenate([own_gradients, other_gradients], axis=1)
+    some = slice(None, None, measured)
     loss = logistic_losses(own[some], predicted[some], predicted[some])
     loss = loss + ops.sum(weight[some] * ops.softplus(others[some]))
     target_ids = ops.concatenate([blocks.centres, blocks.negatives], axis=1)

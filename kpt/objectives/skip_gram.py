@@ -59,12 +59,12 @@ def skip_gram_gradients(
     """
     logits, positives, weights, rows, targets = _logits(vectors, contexts, blocks, negatives)
     slope = weights * ops.sigmoid(logits) - positives
-    some = slice(None, None, measured)
-    row_rates = rates[0](blocks.centre_shares, targets[some])
-    target_rates = rates[1](ops.concatenate([blocks.context_shares, blocks.negative_shares], axis=1), rows[some])
+    row_rates = rates[0](blocks.centre_shares, targets)
+    target_rates = rates[1](ops.concatenate([blocks.context_shares, blocks.negative_shares], axis=1), rows)
     slope = ops.cast(slope, rows.dtype)
     row_gradients = ops.matmul(turned(slope), targets) * ops.cast(row_rates, rows.dtype)[:, :, None]
     target_gradients = ops.matmul(slope, rows) * ops.cast(target_rates, rows.dtype)[:, :, None]
+    some = slice(None, None, measured)
     loss = logistic_losses(logits[some], positives[some], weights[some])
     target_ids = ops.concatenate([blocks.contexts, blocks.negatives], axis=1)
     return (

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kpt.layers import (
+    Dense,
     Dropout,
     FeedForward,
     LearnedPositions,
@@ -66,6 +67,7 @@ def block(layer: Any, tensors: Any) -> Any:
 
 
 CASES = {
+    "Dense": Case(lambda **k: Dense(6, activation="relu", **k), X, on_x),
     "Dropout": Case(lambda **k: Dropout(0.3, seed=1, **k), X, on_x),
     "TransformerBlock": Case(lambda **k: TransformerBlock(2, 16, dropout=0.1, **k), X, on_x),
     "TransformerBlock gated": Case(
