@@ -92,7 +92,7 @@ def test_the_command_line_from_text_to_an_answer(
         *("tokenizer", "prepare", "pretrain", "evaluate", "generate", "export", "export"),
         *("tokenizer", "prepare", "pretrain"),
         *("finetune", "evaluate", "predict", "export"),
-        *("finetune", "explain"),
+        *("finetune", "explain", "explain"),
         *("tokenizer", "prepare", "pretrain"),
         *("prepare", "pretrain"),
     ]

@@ -108,7 +108,7 @@ def _summed_in_float32(transposed: bool) -> Any:
 
     inner, outer = (1, 0) if transposed else (0, 1)
 
-    @jax.custom_vjp  # type: ignore[untyped-decorator]
+    @jax.custom_vjp
     def multiplied(inputs: Any, kernel: Any) -> Any:
         return dot(inputs, kernel, (inputs.ndim - 1,), (inner,))
 

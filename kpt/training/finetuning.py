@@ -102,6 +102,10 @@ def finetune(
     random.seed(settings.seed)  # Keras draws the seeds of its initializers and dropouts from it, on every backend
     model = build_task(source, data, settings)
     config = config_of(source, model, data, held_out, settings)
+    if resume and settings.lora_rank:
+        raise InputError(
+            "a run with lora_rank cannot go on, for Keras keeps adapters merged into the weights; start anew"
+        )
     run = begun_run(Path(out), config, free=()) if resume else None
     begun = progress_folder(run) if run and progress_folder(run).steps else None
     choose_trained(model, settings)
