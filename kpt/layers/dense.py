@@ -52,7 +52,7 @@ class Dense(keras.layers.Dense):
         `[..., units]`.
 
     Example:
-        >>> Dense(3)(keras.ops.ones((2, 5, 4))).shape
+        >>> tuple(Dense(3)(keras.ops.ones((2, 5, 4))).shape)
         (2, 5, 3)
     """
 
