@@ -80,7 +80,7 @@ def check_same(one: Path, other: Path) -> None:
     first, second = RunFolder(one), RunFolder(other)
     assert first.steps == second.steps
     files = [arrays(run.checkpoint(run.step) / "model.keras") for run in (first, second)]
-    assert files[0] == files[1] and len(files[0]) == 18
+    assert files[0] == files[1] and len(files[0]) >= 18
     assert lines(first.metrics) == lines(second.metrics)
     for name in ("epochs.json", "errors.json"):
         assert (one / name).read_bytes() == (other / name).read_bytes()
