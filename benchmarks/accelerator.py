@@ -209,10 +209,8 @@ def measure_generation(options: argparse.Namespace, batch: int) -> dict[str, Any
 
 def measure_word2vec(options: argparse.Namespace) -> dict[str, Any]:
     """Train skip-gram for some steps, its tables in float32; return words per second."""
-    keras.config.set_dtype_policy("float32")
     model, batches, optimizer = accelerator_word2vec.skip_gram(options)
     seconds = seconds_per_step(model, batches, options, optimizer)
-    keras.config.set_dtype_policy(options.precision)
     return accelerator_word2vec.figures(model, batches, seconds)
 
 

@@ -49,7 +49,7 @@ def synthetic_windows(vocabulary: int, rows: int, length: int, count: int) -> li
 def skip_gram(options: argparse.Namespace) -> tuple[Word2Vec, list[dict[str, np.ndarray]], keras.Optimizer]:
     """Return a model of skip-gram, batches for it, and the optimizer that updates the rows of a batch alone."""
     rows = max(1, options.words // LENGTH)
-    model = Word2Vec(options.vocabulary, options.word2vec_width, window=WINDOW)
+    model = Word2Vec(options.vocabulary, options.word2vec_width, window=WINDOW, dtype="float32")
     batches = synthetic_windows(options.vocabulary, rows, min(LENGTH, options.words), 4)
     return model, batches, keras.optimizers.SGD(0.025)
 

@@ -104,8 +104,11 @@ def counterfactual_flips(
             measured = {"flip_rate": flips, "change": change}
             results["flipped"] = int(flips.sum())
         results |= {name: round(float(each.mean()), 6) for name, each in measured.items()}
+
+        def means(drawn: np.ndarray) -> dict[str, float]:
+            return {name: each[drawn].mean() for name, each in measured.items()}
+
         if resamples:
-            means = lambda drawn: {name: each[drawn].mean() for name, each in measured.items()}  # noqa: E731
             results["intervals"] = bootstrap_intervals(means, len(others), resamples=resamples, seed=seed)
         return results
 

@@ -86,7 +86,6 @@ def check_same(one: Path, other: Path) -> None:
         assert (one / name).read_bytes() == (other / name).read_bytes()
 
 
-@pytest.mark.skipif(keras.backend.backend() == "torch", reason="too slow to train so often")
 def test_a_run_that_died_goes_on_to_the_same_end(
     begun: Begun, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +123,6 @@ def test_a_run_that_died_goes_on_to_the_same_end(
         finetune(model, *begun.files, out, settings(), resume=True)
 
 
-@pytest.mark.skipif(keras.backend.backend() == "torch", reason="too slow to train so often")
 def test_sigterm_in_an_epoch_says_how_to_go_on(begun: Begun, whole: Path, tmp_path: Path) -> None:
     from kpt.errors import Terminated
 
