@@ -212,14 +212,20 @@ def build_task(source: Source, data: Labelled, settings: FinetuneSettings) -> Ta
     names: tuple[str, ...] = ()
     if settings.task in ("classify", "tag"):
         assert not isinstance(data, Questions)
-        names = (label_names if settings.task == "classify" else bio_tag_names)(data.labels)
+        try:
+            names = (label_names if settings.task == "classify" else bio_tag_names)(data.labels)
+        except InputError as error:
+            raise InputError(f"{data.places[0]} to {data.places[-1]}: {error}") from error
     numbers = (
         np.asarray(data.labels, np.float64)
         if settings.task == "regress" and isinstance(data, LabelledTexts)
         else np.zeros(0)
     )
     if settings.task == "regress" and np.ptp(numbers) == 0:
-        raise InputError(f"all {len(numbers):,} numbers are {numbers[0]:g}; give texts with different ones")
+        raise InputError(
+            f"{data.places[0]} to {data.places[-1]}: all {len(numbers):,} numbers are {numbers[0]:g}; give texts with "
+            "different ones"
+        )
     backbone = source.backbone(settings)
     if source.tokenizer.vocabulary.size != backbone.vocabulary_size:
         raise InputError(

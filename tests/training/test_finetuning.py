@@ -166,7 +166,11 @@ def test_rare_labels_weigh_more() -> None:
     ("train", "validation", "message"),
     [
         ("x\ta\ny\tb\n", "x\ta\ny\tc\n", r"validation\.tsv, line 3: the label 'c' is not among those of the training"),
-        ("x\ta\ny\ta\n", "x\ta\n", "only the label 'a' in 2 texts"),
+        (
+            "x\ta\ny\ta\n",
+            "x\ta\n",
+            r"train\.tsv, line 2 to .*train\.tsv, line 3: there is only the label 'a' in 2 texts",
+        ),
         ("x\ta\n\tb\n", "x\ta\n", r"train\.tsv, line 3: the field 'text' is empty"),
         ("x\ta\ny\tb\tc\n", "x\ta\n", r"train\.tsv, line 3: 3 fields"),
         ("", "x\ta\n", r"train\.tsv has no record"),
