@@ -10,8 +10,8 @@ import pytest
 from kpt.cli.evaluate_task import TASK_KINDS
 from kpt.cli.main import main
 from kpt.tasks import Classifier
+from kpt.training.finetune_config import KINDS
 from kpt.training.finetune_settings import FinetuneSettings
-from kpt.training.finetuning import KINDS
 from kpt.training.joint_tasks import KIND
 from kpt.training.run_folder import RunFolder
 from tests.tasks.small_task import small_encoder, small_tokenizer
