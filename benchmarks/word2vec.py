@@ -5,9 +5,10 @@
 
 The first trains on the same sentences with the same settings (100 dimensions, window 5, 5 negatives, words from 5
 occurrences on, sample 1e-3, 5 epochs) and all cores for each; the sides take turns, each in a process of its own. The
-quality is gensim's evaluation for both. kpt's time is that of `fit` without the first steps, in which the backend
-compiles; gensim's that of `train`. The second trains kpt on generated text of growing vocabularies, and shows speed and
-peak memory.
+quality is gensim's evaluation for both. It depends on the order of the sentences too: gensim goes through them one
+after the other, kpt through pieces of the text in a random order, and with `--shuffled` gensim is also trained on the
+sentences in such an order. kpt's time is that of `fit` without the first steps, in which the backend compiles; gensim's
+that of `train`. The second trains kpt on generated text of growing vocabularies, and shows speed and peak memory.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ SETTINGS = {
     "sample": 1e-3,
     "epochs": 5,
     "learning_rate": 0.025,
-    "steps_per_execution": 8,
+    "steps_per_execution": 32,
 }
 TINY = {**SETTINGS, "width": 16, "epochs": 4, "shape": {"length": 128}, "steps": 24, "steps_per_execution": 2}
 
@@ -104,13 +105,21 @@ def run_side(settings: dict[str, Any], backend: str | None = None) -> dict[str, 
 
 
 def compare(
-    settings: dict[str, Any], architectures: tuple[str, ...], seeds: int, backends: tuple[str, ...], apart: bool
+    settings: dict[str, Any],
+    architectures: tuple[str, ...],
+    seeds: int,
+    backends: tuple[str, ...],
+    peers: tuple[str, ...],
+    apart: bool,
 ) -> list[dict[str, Any]]:
-    """Run gensim and kpt in turn: every seed on the first backend, the first seed on the others."""
+    """Run the peers and kpt in turn: every seed on the first backend, the first seed on the others."""
     runs = []
     for architecture in architectures:
         for seed in range(seeds):
-            sides = [("gensim", None), *(("kpt", backend) for backend in (backends if seed == 0 else backends[:1]))]
+            sides = [
+                *((peer, None) for peer in peers),
+                *(("kpt", backend) for backend in (backends if seed == 0 else backends[:1])),
+            ]
             for side, backend in sides:
                 chosen = {**settings, "side": side, "architecture": architecture, "seed": seed}
                 found = run_side(chosen, backend) if apart else word2vec_sides.SIDES[side](chosen)
@@ -178,6 +187,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=3, help="runs of each side")
     parser.add_argument("--backends", default=",".join(BACKENDS), help="of kpt; the first is run with every seed")
     parser.add_argument("--architectures", default=",".join(ARCHITECTURES), help="of the vectors")
+    parser.add_argument("--shuffled", action="store_true", help="train gensim on the sentences in a random order too")
     parser.add_argument("--vocabulary", action="store_true", help="train on growing vocabularies instead")
     parser.add_argument("--width", type=int, default=300, help="of the vectors, with --vocabulary")
     parser.add_argument("--tiny", action="store_true", help="seconds instead of minutes; the figures mean nothing")
@@ -196,7 +206,8 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"{report['words']:,} words", file=sys.stderr, flush=True)
             data = None if options.data is None or options.tiny else str(options.data)
             chosen = {**settings, "folder": name, "data": data}
-            report["runs"] = compare(chosen, architectures, options.seeds, backends, apart=not options.tiny)
+            peers = ("gensim", "gensim, shuffled") if options.shuffled else ("gensim",)
+            report["runs"] = compare(chosen, architectures, options.seeds, backends, peers, apart=not options.tiny)
         report["summary"] = summarize(report["runs"])
     write_json(options.out, report)
     show(report)

@@ -13,6 +13,7 @@ import random
 import resource
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,13 @@ def read_sentences(folder: Path) -> list[list[str]]:
     return [line.split() for line in (folder / "sentences.txt").read_text(encoding="utf-8").splitlines()]
 
 
-def gensim(settings: Settings) -> dict[str, Any]:
-    """Train gensim's Word2Vec with a worker a core."""
+def gensim(settings: Settings, shuffled: bool = False) -> dict[str, Any]:
+    """Train gensim's Word2Vec with a worker a core, on the sentences in their order or in a random one."""
     from gensim.models import Word2Vec
 
     sentences = read_sentences(Path(settings["folder"]))
+    if shuffled:
+        random.Random(settings["seed"]).shuffle(sentences)
     model = Word2Vec(
         vector_size=settings["width"],
         window=settings["window"],
@@ -137,7 +140,7 @@ def scores(settings: Settings, words: list[str], vectors: np.ndarray) -> dict[st
     return {**found, "analogies": float(keyed.evaluate_word_analogies(questions, restrict_vocab=30_000)[0])}
 
 
-SIDES = {"gensim": gensim, "kpt": kpt}
+SIDES = {"gensim": gensim, "gensim, shuffled": partial(gensim, shuffled=True), "kpt": kpt}
 
 
 if __name__ == "__main__":

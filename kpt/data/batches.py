@@ -62,7 +62,8 @@ class Batches(keras.utils.PyDataset):
         host_count: number of hosts; each gets `batch_size / host_count` rows in a row. `fit` of kpt's models divides
             batches of one host among those of its strategy or mesh.
         repeat: whether every pass starts again at `start_step`.
-        prefetch: batches that the background thread makes ahead; 0: none, and no thread.
+        prefetch: batches that the background thread makes ahead, or more where `fit` takes several at once
+            (`steps_per_execution`); 0: none, and no thread.
 
     Raises:
         InputError: a number is out of its range, or the batch size is no multiple of the number of hosts.
@@ -124,6 +125,10 @@ class Batches(keras.utils.PyDataset):
         share = self.batch_size // host_count
         self._rows = range(host_index * share, (host_index + 1) * share)
         self._ahead.forget()
+
+    def look_ahead(self, count: int) -> None:
+        """Have at least so many batches made ahead, if any are."""
+        self._ahead.deepen(count)
 
     def samples(self) -> list[Any]:
         """Return a few batches of the present pass that have the shapes of all of them: the first ones and the last."""
@@ -202,6 +207,11 @@ class _Ahead:
                     self._made[other] = self._thread.submit(self._make, other)
             future = self._made.pop(step)
         return future.result()
+
+    def deepen(self, depth: int) -> None:
+        """Make at least so many ahead, if any."""
+        if self._depth:
+            self._depth = max(self._depth, depth)
 
     def forget(self) -> None:
         """Make all batches anew."""

@@ -144,13 +144,13 @@ class Windows:
         parts = [self._example(number) for number in numbers]
         names = ("token_ids", "before", "after", "negative_ids")
         batch = {name: np.stack(arrays) for name, arrays in zip(names, zip(*parts, strict=True), strict=True)}
-        shares = {f"{name}_shares": self._shares[batch[f"{name}_ids"]] for name in ("token", "negative")}
+        shares = {f"{name}_shares": self._shares.take(batch[f"{name}_ids"], axis=0) for name in ("token", "negative")}
         return {**batch, **shares}
 
     def _example(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         generator = np.random.Generator(np.random.PCG64([self.seed, _DRAWS, number]))
         ids, sentences = self._read(number)
-        stay = np.flatnonzero(generator.random(len(ids), np.float32) < self._keep[ids])[: self.length]
+        stay = np.flatnonzero(generator.random(len(ids), np.float32) < self._keep.take(ids))[: self.length]
         windows = generator.integers(1, self.window + 1, self.length, np.int32)
         token_ids = np.zeros(self.length, np.int32)
         token_ids[: len(stay)] = ids[stay]

@@ -83,6 +83,8 @@ class StrategyModel:
         """Train as `keras.Model.fit` does."""
         if isinstance(x, Batches) and len(args) < 8:  # the ninth argument of `fit` is `shuffle`
             kwargs.setdefault("shuffle", False)
+        if isinstance(x, Batches):  # the next ones are to be there when those of an execution are taken
+            x.look_ahead(2 * self.steps_per_execution)  # type: ignore[attr-defined]
         with _own_failures(x, kwargs.get("validation_data")):
             if "validation_data" in kwargs:
                 kwargs["validation_data"] = self._parts(kwargs["validation_data"])

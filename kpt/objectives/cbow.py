@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from kpt.objectives.word_blocks import WordBlocks, logistic_losses, turned, window_masks
+from kpt.objectives.word_blocks import WordBlocks, kept, logistic_losses, spread_over_windows, turned, window_sums
 
 __all__ = ["cbow_gradients", "cbow_loss", "cbow_softmax_loss"]
 
@@ -50,11 +50,11 @@ def cbow_gradients(
     vectors: Take, contexts: Take, blocks: WordBlocks, negatives: float, rates: Rates, measured: int = 1
 ) -> tuple[tuple[Any, Any], tuple[Any, Any], Any, Any]:
     """Return the gradients of `cbow_loss` as rows; arguments and results are those of `skip_gram_gradients`."""
-    rows = vectors(blocks.contexts)
+    rows = kept(vectors(blocks.contexts))
     dtype, width = rows.dtype, rows.shape[-1]
     counts = ops.cast(blocks.before + blocks.after, "float32")
     share = ops.cast(1.0 / ops.maximum(counts, 1.0), dtype)[:, :, None]
-    means = _in_blocks(ops.matmul(window_masks(blocks, dtype), rows), blocks) * share
+    means = kept(_in_blocks(window_sums(rows, blocks), blocks) * share)
     targets, shared = contexts(blocks.centres), contexts(blocks.negatives)
     predicted = _predicted(blocks)
     own = ops.cast(ops.sum(means * targets, axis=-1), "float32")
@@ -67,8 +67,7 @@ def cbow_gradients(
     other_rates = rates[1](blocks.negative_shares, means)
     mean_gradients = ops.cast(own_slope, dtype)[:, :, None] * targets + ops.matmul(turned(other_slope), shared)
     mean_gradients = ops.reshape(mean_gradients, (-1, rows.shape[1] - 2 * blocks.window, width))
-    row_gradients = ops.matmul(window_masks(blocks, dtype, by_context=True), mean_gradients)
-    row_gradients = row_gradients * ops.cast(row_rates, dtype)[:, :, None]
+    row_gradients = spread_over_windows(mean_gradients, blocks) * ops.cast(row_rates, dtype)[:, :, None]
     own_gradients = ops.cast(own_slope * own_rates, dtype)[:, :, None] * means
     other_gradients = ops.matmul(other_slope, means) * ops.cast(other_rates, dtype)[:, :, None]
     target_gradients = ops.concatenate([own_gradients, other_gradients], axis=1)
@@ -104,7 +103,7 @@ def cbow_softmax_loss(vectors: Take, table: Any, blocks: WordBlocks) -> tuple[An
 
 def _means(rows: Any, blocks: WordBlocks) -> Any:
     """The means of the windows, [n, S, width], with the gradients of the sums."""
-    sums = _in_blocks(ops.matmul(window_masks(blocks, rows.dtype), rows), blocks)
+    sums = _in_blocks(window_sums(rows, blocks), blocks)
     counts = ops.cast(ops.maximum(blocks.before + blocks.after, 1), rows.dtype)[:, :, None]
     return sums + ops.stop_gradient(sums / counts - sums)
 

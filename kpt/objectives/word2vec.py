@@ -12,6 +12,7 @@ from kpt.data import Batches, Windows
 from kpt.distribution import StrategyModel, sum_over_replicas
 from kpt.errors import InputError
 from kpt.objectives.cbow import cbow_gradients, cbow_loss, cbow_softmax_loss
+from kpt.objectives.joined_steps import JoinedSteps
 from kpt.objectives.skip_gram import skip_gram_gradients, skip_gram_loss, skip_gram_softmax_loss
 from kpt.objectives.table_rows import descend, mean_square, row_scale, take_rows, uniform_rows
 from kpt.objectives.word_blocks import WordBlocks, word_blocks
@@ -22,7 +23,7 @@ _LOSSES = {"skip-gram": (skip_gram_loss, skip_gram_softmax_loss), "cbow": (cbow_
 _GRADIENTS = {"skip-gram": skip_gram_gradients, "cbow": cbow_gradients}
 # While training, the loss is that of one block in so many.
 _MEASURED = 8
-# CBOW sums up windows in pieces of blocks of at least so many words.
+# Where windows are summed up by products, pieces have at least so many words.
 _PIECE = 16
 #: The curvature of a term of the loss for vectors of length 1. It is at most 1/4, where the logit is 0 and all vectors
 #: point the same way; at 1/4 the damping costs quality, and at 1/10 a vocabulary of 32 words still trains.
@@ -134,6 +135,14 @@ class Word2Vec(StrategyModel, keras.Model):
             return self._stateless_step(*args)
         return self._update(args[0])
 
+    def make_train_function(self, force: bool = False) -> None:
+        """Make what `fit` calls; on JAX the steps of an execution are one call."""
+        joined = self.steps_per_execution > 1 and keras.backend.backend() == "jax" and self._by_rows()
+        if not joined or self.run_eagerly or not self.jit_compile or keras.distribution.distribution() is not None:
+            super().make_train_function(force)
+        elif force or getattr(self, "train_function", None) is None:
+            self.train_function = JoinedSteps(self.train_step, self.steps_per_execution)
+
     def compute_loss(
         self,
         x: Any = None,
@@ -199,10 +208,12 @@ class Word2Vec(StrategyModel, keras.Model):
             raise InputError(f"the examples have windows of up to {maker.window} and the model of {self.window}")
 
     def _blocks(self, x: dict[str, Any]) -> WordBlocks:
-        """The blocks of a batch; CBOW's are cut into pieces, as summing up a window takes a product with a piece."""
+        """The blocks of a batch; CBOW's windows are summed up in pieces as long as suits `window_sums`."""
+        length, block = x["token_ids"].shape[1], x["token_ids"].shape[1] // x["negative_ids"].shape[1]
         if self.architecture == "skip-gram":
             return word_blocks(x, self.window)
-        block = x["token_ids"].shape[1] // x["negative_ids"].shape[1]
+        if keras.backend.backend() == "jax":
+            return word_blocks(x, self.window, length)
         least = max(_PIECE, self.window)
         return word_blocks(x, self.window, min((n for n in range(least, block) if block % n == 0), default=block))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -10,7 +10,15 @@ from keras import ops
 
 from kpt.errors import InputError
 
-__all__ = ["WordBlocks", "logistic_losses", "turned", "window_masks", "word_blocks"]
+__all__ = [
+    "WordBlocks",
+    "logistic_losses",
+    "spread_over_windows",
+    "turned",
+    "window_masks",
+    "window_sums",
+    "word_blocks",
+]
 
 
 class WordBlocks(NamedTuple):
@@ -109,18 +117,77 @@ def window_masks(blocks: WordBlocks, dtype: str, by_context: bool = False, more:
     return ops.cast(ops.logical_and(inside, ops.not_equal(distance, 0)), dtype)
 
 
+def window_sums(rows: Any, blocks: WordBlocks) -> Any:
+    """Return the sum of the rows in the window of each centre.
+
+    XLA is given a pass over all rows for each place in a window, which it does in one loop, the longer the pieces the
+    better; elsewhere a product with the masks is faster, of short pieces.
+
+    Args:
+        rows: of the contexts, `[n S / B, B + 2 W, width]`.
+        blocks: see `word_blocks`.
+
+    Returns:
+        `[n S / B, B, width]`.
+    """
+    if keras.backend.backend() != "jax":
+        return ops.matmul(window_masks(blocks, rows.dtype), rows)
+    window, count = blocks.window, rows.shape[1] - 2 * blocks.window
+    total = None
+    for distance, inside in _places(blocks, count, 0, rows.dtype):
+        term = rows[:, window + distance : window + distance + count] * inside
+        total = term if total is None else total + term
+    return total
+
+
+def spread_over_windows(rows: Any, blocks: WordBlocks) -> Any:
+    """Return for each context the sum of the rows of the centres in whose windows it stands, as `window_sums` does.
+
+    Args:
+        rows: of the centres, `[n S / B, B, width]`.
+        blocks: see `word_blocks`.
+
+    Returns:
+        `[n S / B, B + 2 W, width]`.
+    """
+    if keras.backend.backend() != "jax":
+        return ops.matmul(window_masks(blocks, rows.dtype, by_context=True), rows)
+    window, count = blocks.window, rows.shape[1]
+    padded = kept(ops.pad(rows, ((0, 0), (2 * window, 2 * window), (0, 0))))
+    total = None
+    for distance, inside in _places(blocks, count, 2 * window, rows.dtype):
+        own = slice(window - distance, window - distance + count + 2 * window)
+        term = padded[:, own] * inside[:, own]
+        total = term if total is None else total + term
+    return total
+
+
+def _places(blocks: WordBlocks, count: int, margin: int, dtype: Any) -> Iterator[tuple[int, Any]]:
+    """Give each distance within a window, and 1 for the centres whose windows reach so far, `[n S / B, B, 1]`."""
+    before, after = (
+        ops.pad(ops.reshape(reach, (-1, count)), ((0, 0), (margin, margin))) for reach in (blocks.before, blocks.after)
+    )
+    for distance in range(1, blocks.window + 1):
+        yield -distance, ops.cast(before >= distance, dtype)[:, :, None]
+        yield distance, ops.cast(after >= distance, dtype)[:, :, None]
+
+
+def kept(values: Any) -> Any:
+    """Return values that XLA is to write to memory, and not to compute anew wherever they are read."""
+    if keras.backend.backend() != "jax":
+        return values
+    import jax
+
+    return jax.lax.optimization_barrier(values)
+
+
 def turned(matrices: Any) -> Any:
     """Return matrices `[n, rows, columns]` with rows and columns exchanged, in memory too.
 
     On the CPU a product with such a copy is faster than one with a transpose that is only noted, and XLA would make the
     one the other.
     """
-    exchanged = ops.swapaxes(matrices, 1, 2)
-    if keras.backend.backend() != "jax":
-        return exchanged
-    import jax
-
-    return jax.lax.optimization_barrier(exchanged)
+    return kept(ops.swapaxes(matrices, 1, 2))
 
 
 def logistic_losses(logits: Any, positives: Any, weights: Any) -> Any:

@@ -46,7 +46,7 @@ MODEL = ("architecture", "width", "window", "negatives")
 MAP = "map.json"
 
 #: Batches that are trained on between two looks at the loss, and how many looks there are at least.
-TOGETHER, LOOKS = 8, 50
+TOGETHER, LOOKS = 32, 50
 
 
 @on_devices
@@ -175,8 +175,8 @@ def plan(steps: int) -> tuple[int, int]:
     Keras looks at the loss after each execution, which takes as long as a few steps; PyTorch allows of one step alone.
 
     Example:
-        >>> plan(6603), plan(9)
-        ((6608, 8), (9, 1))
+        >>> plan(6603), plan(903), plan(9)
+        ((6624, 32), (918, 18), (9, 1))
     """
     together = max(1, min(TOGETHER, steps // LOOKS))
     return -(-steps // together) * together, together

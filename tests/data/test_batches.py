@@ -98,6 +98,23 @@ def test_fit_takes_the_steps_in_order() -> None:
     assert fit(step_batches(6, prefetch=0)).trained == [0, 1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize(("prefetch", "ahead"), [(3, 5), (8, 8), (0, 0)])
+def test_as_many_are_made_ahead_as_are_taken_at_once(prefetch: int, ahead: int) -> None:
+    made, told = [], threading.Semaphore(0)
+
+    class Telling(StepExamples):
+        def examples(self, step: int, *rest: Any) -> dict[str, np.ndarray]:
+            made.append(step)
+            told.release()
+            return super().examples(step, *rest)
+
+    batches = Batches(Telling(), batch_size=2, steps=20, prefetch=prefetch)
+    batches.look_ahead(5)
+    assert batches[0]["step"][0, 0] == 0
+    assert all(told.acquire(timeout=60) for _ in range(1 + ahead))
+    assert made == list(range(1 + ahead))
+
+
 @pytest.mark.parametrize("steps", [2, 3])
 def test_few_steps_begin_with_the_first(steps: int) -> None:
     assert fit(step_batches(steps), epochs=2).trained == list(range(2 * steps))

@@ -37,6 +37,7 @@ ARGUMENTS = {
     "16_multi_task": "--packages jinja2 rich --count 60 --epochs 1",
     "17_continual": "--packages jinja2 rich safetensors packaging --count 40 --epochs 1 --methods replay",
     "18_entities": "--count 40 --epochs 1",
+    "19_zero_shot": "--count 60 --steps 3 --labels 8 --epochs 1",
 }
 ORDER = tuple(ARGUMENTS)
 #: The examples of other symbols than words, each by itself.
@@ -198,6 +199,13 @@ def test_entities(flow: Flow) -> None:
     assert [line.split(":")[0] for line in lines[2:4]] == ["  person", "  place"]
     count = re.fullmatch(r"She flew to Old York and talked to Jordan\. -> (\d) entities", lines[4])
     assert count and len(lines) == 5 + int(count[1])
+
+
+def test_zero_shot_against_tuned(flow: Flow) -> None:
+    lines = flow.output("19_zero_shot").splitlines()
+    assert re.fullmatch(r"a decoder of [\d,]+ parameters: runs/zero-shot/gpt/report\.html", lines[0])
+    assert re.fullmatch(r"no label, zero-shot: accuracy \S+% on 300 texts", lines[1])
+    assert re.fullmatch(r"8 labels, tuned: accuracy \S+% \(\S+% to \S+%\)", lines[2]) and len(lines) == 3
 
 
 def test_continual(flow: Flow) -> None:

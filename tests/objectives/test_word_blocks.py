@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from kpt.errors import InputError
-from kpt.objectives.word_blocks import logistic_losses, window_masks, word_blocks
+from kpt.objectives.word_blocks import logistic_losses, spread_over_windows, window_masks, window_sums, word_blocks
 from tests.numbers import array
 
 BATCH = {
@@ -52,6 +52,26 @@ def test_blocks_may_be_cut_further_for_the_windows() -> None:
         [[0, 0, 1, 0], [0, 1, 0, 0]],
         [[1, 0, 1, 0], [0, 1, 0, 0]],
     ]
+
+
+@pytest.mark.parametrize("piece", [2, 4, 12])
+def test_sums_over_windows_are_products_with_the_masks(piece: int) -> None:
+    generator = np.random.default_rng(0)
+    batch = {
+        "token_ids": generator.integers(0, 9, (2, 12), np.int32),
+        "before": generator.integers(0, 3, (2, 12), np.int32),
+        "after": generator.integers(0, 3, (2, 12), np.int32),
+        "negative_ids": np.zeros((2, 3, 1), np.int32),
+        "token_shares": np.ones((2, 12, 2), np.float32),
+        "negative_shares": np.ones((2, 3, 1, 2), np.float32),
+    }
+    blocks = word_blocks({name: ops.convert_to_tensor(each) for name, each in batch.items()}, 2, piece)
+    masks = array(window_masks(blocks, "float32"))
+    rows = generator.random((24 // piece, piece + 4, 3), np.float32)
+    sums = array(window_sums(ops.convert_to_tensor(rows), blocks))
+    np.testing.assert_allclose(sums, masks @ rows, rtol=1e-5, atol=1e-6)
+    spread = array(spread_over_windows(ops.convert_to_tensor(sums), blocks))
+    np.testing.assert_allclose(spread, masks.swapaxes(1, 2) @ sums, rtol=1e-5, atol=1e-6)
 
 
 def test_losses_are_those_of_the_logistic_function() -> None:
