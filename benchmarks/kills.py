@@ -141,15 +141,9 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def settings_of(model: str, tiny: bool, workers: int) -> dict[str, Any]:
-    """Return the settings of the runs; each worker has at least one example of a batch.
-
-    The checkpoints of several workers hold no sums of each worker's metrics; theirs are where epochs end.
-    """
+    """Return the settings of the runs; each worker has at least one example of a batch."""
     if model == "word2vec":
-        every = None if workers > 1 else WORDS["checkpoint_every"]
-        return WORDS | {"batch_size": workers, "checkpoint_every": every} | ({"epochs": 3} if tiny else {})
-    if workers > 1:
-        return SETTINGS | (TINY if tiny else {}) | {"checkpoint_every": None}
+        return WORDS | {"batch_size": workers} | ({"epochs": 3} if tiny else {})
     return SETTINGS | (TINY if tiny else {})
 
 

@@ -7,11 +7,13 @@ return what they are given.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
-__all__ = ["replica_count", "sum_over_replicas"]
+__all__ = ["assign_replica_values", "replica_count", "replica_values", "sum_over_replicas"]
 
 
 def replica_count() -> int:
@@ -35,6 +37,40 @@ def sum_over_replicas(values: Any) -> Any:
 
     values = tf.nest.map_structure(tf.stop_gradient, values)
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+def replica_values(strategy: Any, variables: Sequence[Any]) -> list[Any]:
+    """Return what each replica has counted, of variables that are added up only when they are read, as metrics are.
+
+    To be called outside of a step, on all hosts.
+
+    Args:
+        strategy: A `tf.distribute` strategy.
+        variables: Keras variables that were made in its scope.
+
+    Returns:
+        For each variable a list of its values on the replicas of all hosts, numbers or nested lists.
+    """
+    import tensorflow as tf
+
+    def gather() -> list[Any]:
+        context = tf.distribute.get_replica_context()
+        return [context.all_gather(variable.value.read_value()[tf.newaxis], axis=0) for variable in variables]
+
+    found = strategy.run(tf.function(gather))
+    return [np.asarray(strategy.experimental_local_results(each)[0]).tolist() for each in found]
+
+
+def assign_replica_values(strategy: Any, variables: Sequence[Any], values: Sequence[Sequence[Any]]) -> None:
+    """Give each replica what `replica_values` returned of it; of as many replicas."""
+    import tensorflow as tf
+
+    def assign() -> None:
+        number = tf.distribute.get_replica_context().replica_id_in_sync_group
+        for variable, every in zip(variables, values, strict=True):
+            variable.value.assign(tf.gather(tf.constant(every, variable.dtype), number))
+
+    strategy.run(tf.function(assign))
 
 
 def _replica_context() -> Any:

@@ -13,6 +13,7 @@ from typing import IO, Any
 import keras
 import numpy as np
 
+from kpt.distribution.replicas import assign_replica_values, replica_values
 from kpt.errors import InputError
 from kpt.files import atomic_file
 from kpt.training.interval_means import IntervalMeans
@@ -87,6 +88,12 @@ class MetricsLog(keras.callbacks.Callback):
         self._rate: Callable[[int], float | None] = lambda step: None
 
     @property
+    def _strategy(self) -> Any:
+        """The strategy by which several replicas train; None without one."""
+        strategy = getattr(self.model, "_distribute_strategy", None)
+        return strategy if strategy is not None and strategy.num_replicas_in_sync > 1 else None
+
+    @property
     def in_means(self) -> int:
         """Return of how many steps what Keras measures is the mean."""
         return self.step - self._means_start
@@ -116,6 +123,10 @@ class MetricsLog(keras.callbacks.Callback):
             self._means.reset()
             return
         self._means.restore(state["means"])
+        strategy, shares = self._strategy, state.get("shares")
+        if strategy is not None and shares and len(shares[0]) == strategy.num_replicas_in_sync:
+            assign_replica_values(strategy, sums, shares)  # to the last bit, which the sums are not
+            return
         for variable, value in zip(sums, state["sums"], strict=True):
             variable.assign(value)
 
@@ -154,11 +165,13 @@ class MetricsLog(keras.callbacks.Callback):
 
     def state(self) -> dict[str, Any]:
         """Return what goes into a checkpoint after the present step: JSON values, of which none is rounded."""
+        strategy = self._strategy
         return {
             "interval_start": self._interval_start,
             "epoch_start": self._means_start,
             "means": self._means.state(),
             "sums": [np.asarray(variable.numpy()).tolist() for variable in self.model.metrics_variables],
+            "shares": replica_values(strategy, self.model.metrics_variables) if strategy is not None else None,
             "logs": {name: float(value) for name, value in self.logs.items()},
         }
 

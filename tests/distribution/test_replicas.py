@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from kpt.distribution import replica_count, sum_over_replicas
+from kpt.distribution.replicas import assign_replica_values, replica_values
 
 
 def test_one_replica_has_what_it_is_given() -> None:
@@ -50,3 +51,19 @@ def check_two_replicas() -> None:
 
     found = np.array([strategy.experimental_local_results(value) for value in step()])
     np.testing.assert_allclose(found, [[3, 3], [5, 5], [1 / 3, 2 / 3], [1 / 3, 1 / 3]], rtol=1e-6)
+
+    import keras
+
+    with strategy.scope():
+        mean = keras.metrics.Mean()
+
+    def count(values: list[float]) -> None:
+        number = tf.distribute.get_replica_context().replica_id_in_sync_group
+        mean.update_state(tf.gather(tf.constant(values), number))
+
+    strategy.run(tf.function(count), args=([0.1, 0.7],))
+    kept = replica_values(strategy, mean.variables)
+    np.testing.assert_array_equal(np.array(kept, np.float32), np.array([[0.1, 0.7], [1, 1]], np.float32))
+    strategy.run(tf.function(count), args=([5.0, 6.0],))
+    assign_replica_values(strategy, mean.variables, kept)
+    assert replica_values(strategy, mean.variables) == kept and abs(float(mean.result()) - 0.4) < 1e-6
