@@ -70,7 +70,7 @@ out = Path(arguments.out)
 source, train, test = arguments.source, arguments.train, arguments.test
 if source is None:
     texts = [TEMPLATE.format(**review) for review in made_up(arguments.count)]
-    tokenizer = kpt.BytePairTokenizer.train(texts, vocabulary_size=400)
+    tokenizer = kpt.BytePairTokenizer.train(texts, vocabulary_size=340)
     prepare(texts, tokenizer, out / "store", overwrite=True)
     settings = GptSettings(size="tiny", steps=arguments.steps, batch_size=16, length=64, separate=True)
     results = pretrain_gpt(out / "store", out / "gpt", settings, overwrite=True, progress=True)
