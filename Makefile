@@ -7,7 +7,7 @@
 PYTHON := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
+PYTEST := $(BIN)/python -m pytest -p no:cacheprovider --durations 20
 WORKERS ?= 2
 
 # What runs on every backend (tests/conftest.py marks it) and can be collected where TensorFlow cannot be imported.

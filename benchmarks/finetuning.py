@@ -5,8 +5,7 @@
 
 An encoder is pre-trained on the text of the training split and on further text, never on that of the other splits.
 Then it, the same encoder with its first weights, and a baseline learn from the same few labels, chosen anew by each
-seed. The scores are those on the test split; the validation split chooses the epoch, and ends a tuning that was not
-better for a quarter of its epochs.
+seed. The scores are those on the test split; the validation split chooses the epoch.
 
 With `--data` the task is the sentiment of movie reviews or the entities of WNUT 2017, without it which package a
 docstring is from. The baseline of texts is TF-IDF with logistic regression (scikit-learn), that of entities the tag
@@ -133,7 +132,6 @@ def tuned(run: Path, side: str, files: dict[str, Path], settings: dict[str, Any]
     chosen = FinetuneSettings(
         task="tag" if tags else "classify",
         epochs=epochs,
-        patience=max(1, epochs // 4),
         batch_size=settings["batch_size"],
         length=settings["length"],
         precision=precision,

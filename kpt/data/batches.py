@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import keras
@@ -126,9 +127,19 @@ class Batches(keras.utils.PyDataset):
         self._rows = range(host_index * share, (host_index + 1) * share)
         self._ahead.forget()
 
-    def look_ahead(self, count: int) -> None:
-        """Have at least so many batches made ahead, if any are."""
-        self._ahead.deepen(count)
+    @contextmanager
+    def made_ahead(self, count: int) -> Iterator[None]:
+        """Have at least so many batches made ahead for a while, if any are."""
+        depth = self._ahead.depth
+        if not 0 < depth < count:
+            yield
+            return
+        self._ahead.depth = count
+        try:
+            yield
+        finally:
+            self._ahead.depth = depth
+            self._ahead.forget()
 
     def samples(self) -> list[Any]:
         """Return a few batches of the present pass that have the shapes of all of them: the first ones and the last."""
@@ -187,19 +198,19 @@ class _Ahead:
     """Calls a function of the step for steps that will soon be asked for, in one background thread."""
 
     def __init__(self, make: Any, depth: int) -> None:
-        self._make, self._depth = make, depth
+        self._make, self.depth = make, depth
         self._lock = threading.Lock()
         self._made: dict[int, Future[Any]] = {}
         self._thread: ThreadPoolExecutor | None = None
 
     def get(self, step: int, end: int) -> Any:
         """Return the batch of a step and have those after it, below `end`, made."""
-        if not self._depth:
+        if not self.depth:
             return self._make(step)
         with self._lock:
             if self._thread is None:
                 self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
-            wanted = range(step, min(step + 1 + self._depth, end))
+            wanted = range(step, min(step + 1 + self.depth, end))
             for other in self._made.keys() - set(wanted):
                 self._made.pop(other).cancel()
             for other in wanted:
@@ -207,11 +218,6 @@ class _Ahead:
                     self._made[other] = self._thread.submit(self._make, other)
             future = self._made.pop(step)
         return future.result()
-
-    def deepen(self, depth: int) -> None:
-        """Make at least so many ahead, if any."""
-        if self._depth:
-            self._depth = max(self._depth, depth)
 
     def forget(self) -> None:
         """Make all batches anew."""

@@ -19,7 +19,7 @@ defects of Keras 3.15 each has its part, which can go when Keras repairs it:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -83,9 +83,10 @@ class StrategyModel:
         """Train as `keras.Model.fit` does."""
         if isinstance(x, Batches) and len(args) < 8:  # the ninth argument of `fit` is `shuffle`
             kwargs.setdefault("shuffle", False)
-        if isinstance(x, Batches):  # the next ones are to be there when those of an execution are taken
-            x.look_ahead(2 * self.steps_per_execution)  # type: ignore[attr-defined]
-        with _own_failures(x, kwargs.get("validation_data")):
+        # The next batches are to be there when those of an execution are taken.
+        together = self.steps_per_execution  # type: ignore[attr-defined]
+        ahead = x.made_ahead(together) if isinstance(x, Batches) else nullcontext()
+        with _own_failures(x, kwargs.get("validation_data")), ahead:
             if "validation_data" in kwargs:
                 kwargs["validation_data"] = self._parts(kwargs["validation_data"])
             return super().fit(self._parts(x), *args, **kwargs)  # type: ignore[misc]

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-__all__ = ["assign_replica_values", "replica_count", "replica_values", "sum_over_replicas"]
+__all__ = ["ReplicaValues", "replica_count", "sum_over_replicas"]
 
 
 def replica_count() -> int:
@@ -39,38 +39,44 @@ def sum_over_replicas(values: Any) -> Any:
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
 
 
-def replica_values(strategy: Any, variables: Sequence[Any]) -> list[Any]:
-    """Return what each replica has counted, of variables that are added up only when they are read, as metrics are.
+class ReplicaValues:
+    """What each replica of all hosts has counted, of variables that are added up only when they are read, as metrics.
 
-    To be called outside of a step, on all hosts.
+    `read` and `assign` are called outside of a step, on all hosts.
 
     Args:
         strategy: A `tf.distribute` strategy.
         variables: Keras variables that were made in its scope.
-
-    Returns:
-        For each variable a list of its values on the replicas of all hosts, numbers or nested lists.
     """
-    import tensorflow as tf
 
-    def gather() -> list[Any]:
-        context = tf.distribute.get_replica_context()
-        return [context.all_gather(variable.value.read_value()[tf.newaxis], axis=0) for variable in variables]
+    def __init__(self, strategy: Any, variables: Sequence[Any]) -> None:
+        import tensorflow as tf
 
-    found = strategy.run(tf.function(gather))
-    return [np.asarray(strategy.experimental_local_results(each)[0]).tolist() for each in found]
+        def gather() -> list[Any]:
+            context = tf.distribute.get_replica_context()
+            return [context.all_gather(variable.value.read_value()[tf.newaxis], axis=0) for variable in variables]
 
+        self.strategy, self.variables = strategy, tuple(variables)
+        self._gather = tf.function(gather)  # traced once: what a trace takes is never given back
 
-def assign_replica_values(strategy: Any, variables: Sequence[Any], values: Sequence[Sequence[Any]]) -> None:
-    """Give each replica what `replica_values` returned of it; of as many replicas."""
-    import tensorflow as tf
+    def read(self) -> list[list[Any]]:
+        """Return for each variable its values on the replicas, numbers or nested lists."""
+        local = self.strategy.experimental_local_results
+        if len(local(self.variables[0].value)) == self.strategy.num_replicas_in_sync:
+            return [[np.asarray(part).tolist() for part in local(variable.value)] for variable in self.variables]
+        found = self.strategy.run(self._gather)
+        return [np.asarray(local(each)[0]).tolist() for each in found]
 
-    def assign() -> None:
-        number = tf.distribute.get_replica_context().replica_id_in_sync_group
-        for variable, every in zip(variables, values, strict=True):
-            variable.value.assign(tf.gather(tf.constant(every, variable.dtype), number))
+    def assign(self, values: Sequence[Sequence[Any]]) -> None:
+        """Give each replica what `read` returned of it; of as many replicas."""
+        import tensorflow as tf
 
-    strategy.run(tf.function(assign))
+        def assign() -> None:
+            number = tf.distribute.get_replica_context().replica_id_in_sync_group
+            for variable, every in zip(self.variables, values, strict=True):
+                variable.value.assign(tf.gather(tf.constant(every, variable.dtype), number))
+
+        self.strategy.run(tf.function(assign))
 
 
 def _replica_context() -> Any:

@@ -15,8 +15,7 @@ class JoinedSteps:
     """What Keras's trainer on JAX calls for `steps_per_execution=count`, as one call and not as so many.
 
     A call hands over the arrays of a batch and waits for its turn; where a step takes a millisecond or two, that is a
-    good part of it. The batches of the next call are taken while the device does this one. Batches that are too few or
-    differ in their shapes are trained on one by one.
+    good part of it. Batches that are too few, or not all alike, are trained on one by one.
 
     Args:
         step: from a state and a batch to logs and the next state. The memory of a state is used again.
@@ -37,43 +36,37 @@ class JoinedSteps:
         self.count = count
         self._one = jax.jit(step, donate_argnums=0)
         self._every = jax.jit(every, donate_argnums=0)
-        self._iterator: Iterator[Any] | None = None
-        self._next: Callable[[Any], tuple[Any, Any]] | Exception | None = None
 
     def __call__(self, state: Any, iterator: Iterator[Any]) -> tuple[Any, Any]:
-        """Return the logs of the last step, and the state after it.
+        """Return the logs of the last step, and the state after it; what a batch fails with leaves the state as it is.
 
         Raises:
             StopIteration: there is no further batch.
         """
-        work = self._next if iterator is self._iterator else self._take(iterator)
-        if work is None:
-            raise StopIteration
-        if isinstance(work, Exception):
-            self._iterator = None
-            raise work
-        logs, state = work(state)
-        self._iterator = iterator
-        try:
-            self._next = self._take(iterator)
-        except Exception as error:  # the steps of this call are done all the same
-            self._next = error
-        return logs, state
-
-    def _take(self, iterator: Iterator[Any]) -> Callable[[Any], tuple[Any, Any]] | None:
-        """Return what trains on the next batches; None without any."""
         import jax
 
         batches = list(islice(iterator, self.count))
-        shapes = [[np.shape(part) for part in jax.tree.leaves(batch)] for batch in batches]
-        if len(batches) == self.count and all(each == shapes[0] for each in shapes):
-            joined = jax.tree.map(lambda *parts: np.stack(parts), *batches)
-            return lambda state: self._every(state, joined)
+        if not batches:
+            raise StopIteration
+        if len(batches) == self.count and all(form(batch) == form(batches[0]) for batch in batches):
+            stacked: tuple[Any, Any] = self._every(state, jax.tree.map(stack, *batches))
+            return stacked
+        logs = None
+        for batch in batches:
+            logs, state = self._one(state, batch)
+        return logs, state
 
-        def one_by_one(state: Any) -> tuple[Any, Any]:
-            logs = None
-            for batch in batches:
-                logs, state = self._one(state, batch)
-            return logs, state
 
-        return one_by_one if batches else None
+def form(batch: Any) -> tuple[Any, list[tuple[Any, Any]]]:
+    """Return the structure of a batch, and the shape and dtype of each array."""
+    import jax
+
+    leaves, structure = jax.tree.flatten(batch)
+    return structure, [(np.shape(leaf), getattr(leaf, "dtype", type(leaf))) for leaf in leaves]
+
+
+def stack(*arrays: Any) -> Any:
+    """Return arrays as one, where they are: an accelerator's are there already."""
+    import jax
+
+    return (jax.numpy if isinstance(arrays[0], jax.Array) else np).stack(arrays)

@@ -12,6 +12,7 @@ from kpt.errors import InputError
 
 __all__ = [
     "WordBlocks",
+    "kept",
     "logistic_losses",
     "spread_over_windows",
     "turned",
@@ -24,7 +25,8 @@ __all__ = [
 class WordBlocks(NamedTuple):
     r"""Blocks of :math:`S` consecutive words that share :math:`K` negatives, and the words around them.
 
-    For the windows a block may be cut further, into pieces of :math:`B` words with the :math:`W` words on either side.
+    For the windows a block may be cut further, or blocks of a passage be taken together, into pieces of :math:`B` words
+    with the :math:`W` words on either side.
 
     Attributes:
         centres: ids of the words of each block, int32 `[n, S]`.
@@ -56,7 +58,7 @@ def word_blocks(inputs: Mapping[str, Any], window: int, piece: int | None = None
     Args:
         inputs: what `kpt.data.Windows` makes.
         window: the largest window, :math:`W`.
-        piece: :math:`B`, a divisor of :math:`S`; by default :math:`S` itself.
+        piece: :math:`B`, a divisor of :math:`S` or a multiple; by default :math:`S` itself.
 
     Raises:
         InputError: a block or piece has fewer words than the window.
@@ -64,8 +66,8 @@ def word_blocks(inputs: Mapping[str, Any], window: int, piece: int | None = None
     length, (blocks, negatives) = inputs["token_ids"].shape[1], inputs["negative_ids"].shape[1:]
     block = length // blocks
     piece = piece or block
-    if window > piece:
-        raise InputError(f"blocks of {piece} words are shorter than the window of {window}; make the blocks longer")
+    if window > (least := min(block, piece)):
+        raise InputError(f"blocks of {least} words are shorter than the window of {window}; make the blocks longer")
 
     def with_neighbours(values: Any) -> tuple[Any, Any]:
         """The blocks of [rows, length, ...] alone, and the pieces with the ends of those on either side."""
@@ -120,8 +122,8 @@ def window_masks(blocks: WordBlocks, dtype: str, by_context: bool = False, more:
 def window_sums(rows: Any, blocks: WordBlocks) -> Any:
     """Return the sum of the rows in the window of each centre.
 
-    XLA is given a pass over all rows for each place in a window, which it does in one loop, the longer the pieces the
-    better; elsewhere a product with the masks is faster, of short pieces.
+    On JAX by a pass over all rows for each place in a window, of which XLA makes one loop on the CPU, the longer the
+    pieces the better; elsewhere by a product with the masks, which is faster there, of short pieces.
 
     Args:
         rows: of the contexts, `[n S / B, B + 2 W, width]`.
@@ -134,10 +136,10 @@ def window_sums(rows: Any, blocks: WordBlocks) -> Any:
         return ops.matmul(window_masks(blocks, rows.dtype), rows)
     window, count = blocks.window, rows.shape[1] - 2 * blocks.window
     total = None
-    for distance, inside in _places(blocks, count, 0, rows.dtype):
+    for distance, inside in _places(blocks, count, 0):
         term = rows[:, window + distance : window + distance + count] * inside
         total = term if total is None else total + term
-    return total
+    return ops.cast(total, rows.dtype)
 
 
 def spread_over_windows(rows: Any, blocks: WordBlocks) -> Any:
@@ -155,21 +157,21 @@ def spread_over_windows(rows: Any, blocks: WordBlocks) -> Any:
     window, count = blocks.window, rows.shape[1]
     padded = kept(ops.pad(rows, ((0, 0), (2 * window, 2 * window), (0, 0))))
     total = None
-    for distance, inside in _places(blocks, count, 2 * window, rows.dtype):
+    for distance, inside in _places(blocks, count, 2 * window):
         own = slice(window - distance, window - distance + count + 2 * window)
         term = padded[:, own] * inside[:, own]
         total = term if total is None else total + term
-    return total
+    return ops.cast(total, rows.dtype)
 
 
-def _places(blocks: WordBlocks, count: int, margin: int, dtype: Any) -> Iterator[tuple[int, Any]]:
+def _places(blocks: WordBlocks, count: int, margin: int) -> Iterator[tuple[int, Any]]:
     """Give each distance within a window, and 1 for the centres whose windows reach so far, `[n S / B, B, 1]`."""
     before, after = (
         ops.pad(ops.reshape(reach, (-1, count)), ((0, 0), (margin, margin))) for reach in (blocks.before, blocks.after)
     )
     for distance in range(1, blocks.window + 1):
-        yield -distance, ops.cast(before >= distance, dtype)[:, :, None]
-        yield distance, ops.cast(after >= distance, dtype)[:, :, None]
+        yield -distance, ops.cast(before >= distance, "float32")[:, :, None]
+        yield distance, ops.cast(after >= distance, "float32")[:, :, None]
 
 
 def kept(values: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import IO, Any
 import keras
 import numpy as np
 
-from kpt.distribution.replicas import assign_replica_values, replica_values
+from kpt.distribution.replicas import ReplicaValues
 from kpt.errors import InputError
 from kpt.files import atomic_file
 from kpt.training.interval_means import IntervalMeans
@@ -79,6 +79,7 @@ class MetricsLog(keras.callbacks.Callback):
         self.seconds_before = _drop_after(self.path, start_step)
         self._means = IntervalMeans()
         self._state = state
+        self._counted: ReplicaValues | None = None
         self.logs: Mapping[str, Any] = state["logs"] if state else {}
         self._interval_start = state["interval_start"] if state else start_step
         self._epoch_start = self._means_start = state["epoch_start"] if state else start_step
@@ -86,12 +87,6 @@ class MetricsLog(keras.callbacks.Callback):
         self._file: IO[str] | None = None
         self._events: Any = None
         self._rate: Callable[[int], float | None] = lambda step: None
-
-    @property
-    def _strategy(self) -> Any:
-        """The strategy by which several replicas train; None without one."""
-        strategy = getattr(self.model, "_distribute_strategy", None)
-        return strategy if strategy is not None and strategy.num_replicas_in_sync > 1 else None
 
     @property
     def in_means(self) -> int:
@@ -123,9 +118,9 @@ class MetricsLog(keras.callbacks.Callback):
             self._means.reset()
             return
         self._means.restore(state["means"])
-        strategy, shares = self._strategy, state.get("shares")
-        if strategy is not None and shares and len(shares[0]) == strategy.num_replicas_in_sync:
-            assign_replica_values(strategy, sums, shares)  # to the last bit, which the sums are not
+        replicas, shares = self._replicas(), state.get("shares")
+        if replicas is not None and shares and len(shares[0]) == replicas.strategy.num_replicas_in_sync:
+            replicas.assign(shares)  # to the last bit, which the sums are not
             return
         for variable, value in zip(sums, state["sums"], strict=True):
             variable.assign(value)
@@ -165,13 +160,13 @@ class MetricsLog(keras.callbacks.Callback):
 
     def state(self) -> dict[str, Any]:
         """Return what goes into a checkpoint after the present step: JSON values, of which none is rounded."""
-        strategy = self._strategy
+        replicas = self._replicas()
         return {
             "interval_start": self._interval_start,
             "epoch_start": self._means_start,
             "means": self._means.state(),
             "sums": [np.asarray(variable.numpy()).tolist() for variable in self.model.metrics_variables],
-            "shares": replica_values(strategy, self.model.metrics_variables) if strategy is not None else None,
+            "shares": replicas.read() if replicas is not None else None,
             "logs": {name: float(value) for name, value in self.logs.items()},
         }
 
@@ -194,6 +189,15 @@ class MetricsLog(keras.callbacks.Callback):
             _keep(self.path, lambda record: record["step"] < self.step or (before and record["split"] == "train"))
         self._means.restore(state["means"])
         return False
+
+    def _replicas(self) -> ReplicaValues | None:
+        """What several replicas count of the metrics; None of one."""
+        strategy, variables = getattr(self.model, "_distribute_strategy", None), self.model.metrics_variables
+        if strategy is None or strategy.num_replicas_in_sync == 1 or not variables:
+            return None
+        if self._counted is None or list(map(id, self._counted.variables)) != list(map(id, variables)):
+            self._counted = ReplicaValues(strategy, variables)
+        return self._counted
 
     def _write_training(self, logs: Mapping[str, Any]) -> None:
         now = time.perf_counter()

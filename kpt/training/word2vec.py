@@ -93,7 +93,8 @@ def pretrain_word2vec(
     store.check_tokenizer(tokenizer)
     counts = store.counts()
     windows = settings.windows(store, counts)
-    steps, together = plan(windows.steps(settings.batch_size, settings.epochs))
+    needed = windows.steps(settings.batch_size, settings.epochs)
+    steps, together = plan(needed, begun_steps(Path(out)) if resume else None)
     words_per_step = windows.words_per_example * settings.batch_size
     config = config_of(settings, store, windows.length, steps, source)
     random.seed(settings.seed)  # Keras draws the seeds of its initializers from it, on every backend
@@ -169,16 +170,32 @@ def grown(source: str | os.PathLike[str], store: TokenStore, settings: Word2VecS
     return settings.compiled(model.extend(store.vocabulary.size), steps)
 
 
-def plan(steps: int) -> tuple[int, int]:
+def begun_steps(path: Path) -> int | None:
+    """Return how many steps a run has that was begun in a folder; None without one."""
+    if not (path / "config.json").is_file():
+        return None
+    steps = RunFolder(path).config.get("training", {}).get("steps")
+    return steps if isinstance(steps, int) else None
+
+
+def plan(steps: int, begun: int | None = None) -> tuple[int, int]:
     """Return how many steps a run has, and how many of them are executed together: a divisor of that.
 
     Keras looks at the loss after each execution, which takes as long as a few steps; PyTorch allows of one step alone.
 
+    Args:
+        steps: how many are needed.
+        begun: how many a run has that is to go on; they stay if they are little more, as those of earlier versions are.
+
     Example:
+        >>> plan(6603, begun=6608)
+        (6608, 16)
         >>> plan(6603), plan(903), plan(9)
         ((6624, 32), (918, 18), (9, 1))
     """
     together = max(1, min(TOGETHER, steps // LOOKS))
+    if begun is not None and steps <= begun < steps + TOGETHER:
+        return begun, gcd(together, begun)
     return -(-steps // together) * together, together
 
 

@@ -109,10 +109,14 @@ def test_as_many_are_made_ahead_as_are_taken_at_once(prefetch: int, ahead: int) 
             return super().examples(step, *rest)
 
     batches = Batches(Telling(), batch_size=2, steps=20, prefetch=prefetch)
-    batches.look_ahead(5)
-    assert batches[0]["step"][0, 0] == 0
-    assert all(told.acquire(timeout=60) for _ in range(1 + ahead))
-    assert made == list(range(1 + ahead))
+    with batches.made_ahead(5):
+        assert batches[0]["step"][0, 0] == 0
+        assert all(told.acquire(timeout=60) for _ in range(1 + ahead))
+        assert made == list(range(1 + ahead))
+    made.clear()
+    assert batches[10]["step"][0, 0] == 10  # as far ahead as before
+    assert all(told.acquire(timeout=60) for _ in range(1 + prefetch))
+    assert made == list(range(10, 11 + prefetch))
 
 
 @pytest.mark.parametrize("steps", [2, 3])

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from kpt.distribution import replica_count, sum_over_replicas
-from kpt.distribution.replicas import assign_replica_values, replica_values
+from kpt.distribution.replicas import ReplicaValues
 
 
 def test_one_replica_has_what_it_is_given() -> None:
@@ -62,8 +62,9 @@ def check_two_replicas() -> None:
         mean.update_state(tf.gather(tf.constant(values), number))
 
     strategy.run(tf.function(count), args=([0.1, 0.7],))
-    kept = replica_values(strategy, mean.variables)
+    counted = ReplicaValues(strategy, mean.variables)
+    kept = counted.read()
     np.testing.assert_array_equal(np.array(kept, np.float32), np.array([[0.1, 0.7], [1, 1]], np.float32))
     strategy.run(tf.function(count), args=([5.0, 6.0],))
-    assign_replica_values(strategy, mean.variables, kept)
-    assert replica_values(strategy, mean.variables) == kept and abs(float(mean.result()) - 0.4) < 1e-6
+    counted.assign(kept)
+    assert counted.read() == kept and abs(float(mean.result()) - 0.4) < 1e-6

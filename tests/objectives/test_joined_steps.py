@@ -47,24 +47,30 @@ def test_joined_steps_are_those_one_by_one(sizes: list[int]) -> None:
     assert float(logs["sum"]) == pytest.approx(table.sum(), rel=1e-6)
 
 
-def test_a_batch_that_fails_does_so_after_the_steps_before_it() -> None:
+def test_a_batch_that_fails_leaves_the_state() -> None:
     def failing() -> Any:
-        yield from batches([4] * 3)
-        raise ValueError("the fourth")
+        yield from batches([4] * 5)
+        raise ValueError("the sixth")
 
     execute, iterator = JoinedSteps(step, 3), failing()
     _, state = execute((jax.numpy.zeros(5), jax.numpy.zeros((), "int32")), iterator)
-    assert int(state[1]) == 3 and float(state[0].sum()) > 0
-    with pytest.raises(ValueError, match="the fourth"):
+    with pytest.raises(ValueError, match="the sixth"):
         execute(state, iterator)
-    assert int(state[1]) == 3
+    assert int(state[1]) == 3 and float(state[0].sum()) > 0
 
 
-def test_batches_taken_ahead_are_those_of_their_iterator() -> None:
-    execute = JoinedSteps(step, 2)
-    first, second = iter(batches([4] * 6)), iter(batches([4] * 2))
-    _, state = execute((jax.numpy.zeros(5), jax.numpy.zeros((), "int32")), first)
-    _, alone = execute((jax.numpy.zeros(5), jax.numpy.zeros((), "int32")), second)
-    assert float(alone[0].sum()) == float(state[0].sum())
-    with pytest.raises(StopIteration):
-        execute(alone, second)
+def test_batches_not_all_alike_are_not_made_so() -> None:
+    first, second = batches([4] * 2)
+    second["values"] = second["values"].astype(np.float64)
+    other = {"ids": first["ids"], "values": jax.numpy.asarray(first["values"]), "more": first["ids"]}
+    execute, iterator = JoinedSteps(step, 2), iter([first, second, first, other, other, other])
+    state: Any = (jax.numpy.zeros(5), jax.numpy.zeros((), "int32"))
+    for done in (2, 4, 6):
+        _, state = execute(state, iterator)
+        assert int(state[1]) == done
+
+
+def test_no_batch_is_taken_that_is_not_trained_on() -> None:
+    execute, iterator = JoinedSteps(step, 2), iter(batches([4] * 6))
+    execute((jax.numpy.zeros(5), jax.numpy.zeros((), "int32")), iterator)
+    assert len(list(iterator)) == 4

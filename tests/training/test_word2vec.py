@@ -129,6 +129,9 @@ def test_cbow_shows_words_a_second_and_the_time_left_and_keeps_checkpoints(
 @pytest.mark.parametrize(("steps", "expected"), [(1, (1, 1)), (99, (99, 1)), (101, (102, 2)), (10_001, (10_016, 32))])
 def test_steps_are_a_multiple_of_those_executed_together(steps: int, expected: tuple[int, int]) -> None:
     assert plan(steps) == expected
+    assert plan(steps, begun=expected[0]) == expected
+    assert plan(steps, begun=steps - 1) == plan(steps, begun=2 * steps + 40) == expected  # of other settings
+    assert plan(10_001, begun=10_008) == (10_008, 8)  # an earlier version executed eight together
 
 
 def test_a_run_goes_on_with_new_words(store: TokenStore, run: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
