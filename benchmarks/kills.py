@@ -91,7 +91,7 @@ def measure(
             raise RuntimeError(f"a run that went on ended with status {statuses}")
         if any(status not in (0, LOST) for status in rest):
             raise RuntimeError(f"worker {victim} was killed, and the others ended with status {rest}")
-        if RunFolder(whole).step in steps:  # it has come to its end: the next begins one anew
+        if not any(statuses):  # it has come to its end: the next begins one anew
             rows[-1]["different"] = differences(whole, killed)
             killed = folder / f"{model}-killed-{len(rows)}"
     ended = run_processes(model, data, killed, settings, workers=workers)
