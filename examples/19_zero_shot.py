@@ -64,6 +64,8 @@ parser.add_argument("--steps", type=int, default=600)
 parser.add_argument("--labels", type=int, nargs="+", default=[8, 32, 128])
 parser.add_argument("--epochs", type=int, default=20)
 arguments = parser.parse_args()
+if (arguments.train is None) != (arguments.test is None):
+    parser.error("give --train and --test, or neither")
 
 random.seed(0)
 out = Path(arguments.out)
@@ -76,7 +78,7 @@ if source is None:
     results = pretrain_gpt(out / "store", out / "gpt", settings, overwrite=True, progress=True)
     source = results["run"]
     print(f"a decoder of {results['parameters']:,} parameters: {results['report']}")
-if train is None or test is None:
+if train is None:
     reviews = made_up(max(arguments.labels) + 300)
     train, test = write(out / "train.jsonl", reviews[300:]), write(out / "test.jsonl", reviews[:300])
 
