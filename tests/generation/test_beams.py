@@ -6,7 +6,7 @@ import numpy as np
 
 from kpt.generation import generate
 from tests.generation.small_model import decoder
-from tests.generation.test_scoring import log_probability
+from tests.generation.test_scoring import log_probabilities
 
 PROMPT = [3, 4, 5, 6]
 
@@ -14,10 +14,10 @@ PROMPT = [3, 4, 5, 6]
 def test_with_a_beam_for_every_text_the_most_probable_one_is_found() -> None:
     size = decoder().vocabulary_size
     texts = [list(each) for each in itertools.product(range(size), repeat=2)]
-    best = max(texts, key=lambda text: log_probability(PROMPT + text, len(PROMPT)))
+    best = texts[int(log_probabilities([PROMPT + text for text in texts], len(PROMPT)).argmax())]
     found = generate(decoder(), None, [PROMPT], max_new_tokens=2, num_beams=size, num_return_sequences=3)
     assert found[0] == best
-    ranks = [log_probability(PROMPT + text, len(PROMPT)) for text in found]
+    ranks = log_probabilities([PROMPT + text for text in found], len(PROMPT)).tolist()
     assert ranks == sorted(ranks, reverse=True)
     assert len({tuple(text) for text in found}) == 3
 

@@ -16,12 +16,14 @@ NEW = 12
 
 
 def greedy(ids: list[int], count: int, model: Any = None) -> list[int]:
-    """Token by token, without a cache."""
-    ids, model = list(ids), model or decoder()
-    for _ in range(count):
-        outputs = model({"token_ids": ops.convert_to_tensor(np.array([ids], np.int32))})
-        ids.append(int(ops.convert_to_numpy(model.logits(outputs["sequence"]))[0, -1].argmax()))
-    return ids[-count:]
+    """Token by token, without a cache; of one shape, so that the backend compiles once, with nothing of the future."""
+    model = model or decoder()
+    row = np.zeros((1, model.maximum_length), np.int32)
+    row[0, : len(ids)] = ids
+    for position in range(len(ids), len(ids) + count):
+        outputs = model({"token_ids": ops.convert_to_tensor(row)})
+        row[0, position] = ops.convert_to_numpy(model.logits(outputs["sequence"]))[0, position - 1].argmax()
+    return [int(token) for token in row[0, len(ids) : len(ids) + count]]
 
 
 def encode(text: str) -> list[int]:

@@ -16,10 +16,17 @@ TEXTS = ["a", "hello mop", "", LETTERS, "fig, e"]
 
 def log_probability(ids: list[int], first: int) -> float:
     """The sum over the tokens from `first` on, one text alone, in float64."""
-    outputs: Any = decoder()({"token_ids": ops.convert_to_tensor(np.array([ids], np.int32))})
-    logits = ops.convert_to_numpy(decoder().logits(outputs["sequence"]))[0].astype(np.float64)
+    return float(log_probabilities([ids], first)[0])
+
+
+def log_probabilities(rows: list[list[int]], first: int) -> np.ndarray:
+    """The same of texts of one length; the model is given its whole length, so that the backend compiles once."""
+    length = len(rows[0])
+    ids = np.pad(np.array(rows, np.int32), ((0, 0), (0, decoder().maximum_length - length)))
+    outputs: Any = decoder()({"token_ids": ops.convert_to_tensor(ids)})
+    logits = ops.convert_to_numpy(decoder().logits(outputs["sequence"])).astype(np.float64)
     logarithms = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-    return float(sum(logarithms[t - 1, ids[t]] for t in range(first, len(ids))))
+    return np.take_along_axis(logarithms[:, first - 1 : length - 1], ids[:, first:length, None], -1).sum(axis=(1, 2))
 
 
 def test_texts_are_as_probable_as_their_tokens() -> None:
