@@ -59,10 +59,16 @@ class ReplicaValues:
         self.strategy, self.variables = strategy, tuple(variables)
         self._gather = tf.function(gather)  # traced once: what a trace takes is never given back
 
+    @property
+    def all_here(self) -> bool:
+        """Whether this host has all replicas, and needs no other to read their values."""
+        local = self.strategy.experimental_local_results(self.variables[0].value)
+        return len(local) == int(self.strategy.num_replicas_in_sync)
+
     def read(self) -> list[list[Any]]:
         """Return for each variable its values on the replicas, numbers or nested lists."""
         local = self.strategy.experimental_local_results
-        if len(local(self.variables[0].value)) == self.strategy.num_replicas_in_sync:
+        if self.all_here:
             return [[np.asarray(part).tolist() for part in local(variable.value)] for variable in self.variables]
         found = self.strategy.run(self._gather)
         return [np.asarray(local(each)[0]).tolist() for each in found]

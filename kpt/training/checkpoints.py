@@ -81,13 +81,17 @@ class Checkpoints(keras.callbacks.Callback):
         self.save()
         self.wait()
 
-    def save(self) -> None:
-        """Save the model unless that was done after this step; `wait` for it to be written."""
+    def save(self, alone: bool = False) -> None:
+        """Save the model unless that was done after this step; `wait` for it to be written.
+
+        Args:
+            alone: whether other hosts do not do the same now, see `MetricsLog.state`.
+        """
         if self.step is None or self.step == self.saved:
             return
         self.wait()
         model, step, log = self.model, self.step, self.log
-        state = {"random": random_states(model)} | ({} if log is None else {"log": log.state()})
+        state = {"random": random_states(model)} | ({} if log is None else {"log": log.state(alone)})
         twin = self._twin_of(model)
         arrays = [] if twin is None else values(model)
 
