@@ -25,7 +25,8 @@ class Parts:
         if name == self.failing:
             raise OSError(name)
 
-    def save(self) -> None:
+    def save(self, alone: bool) -> None:
+        assert alone
         self.note("save")
 
     def wait(self) -> None:
