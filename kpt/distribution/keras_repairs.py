@@ -83,9 +83,9 @@ class StrategyModel:
         """Train as `keras.Model.fit` does."""
         if isinstance(x, Batches) and len(args) < 8:  # the ninth argument of `fit` is `shuffle`
             kwargs.setdefault("shuffle", False)
-        # The next batches are to be there when those of an execution are taken.
+        # Those of the next execution are made while this one runs, and some more.
         together = self.steps_per_execution  # type: ignore[attr-defined]
-        ahead = x.made_ahead(together) if isinstance(x, Batches) else nullcontext()
+        ahead = x.made_ahead(2 * together) if isinstance(x, Batches) else nullcontext()
         with _own_failures(x, kwargs.get("validation_data")), ahead:
             if "validation_data" in kwargs:
                 kwargs["validation_data"] = self._parts(kwargs["validation_data"])
