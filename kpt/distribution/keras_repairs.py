@@ -83,7 +83,7 @@ class StrategyModel:
         """Train as `keras.Model.fit` does."""
         if isinstance(x, Batches) and len(args) < 8:  # the ninth argument of `fit` is `shuffle`
             kwargs.setdefault("shuffle", False)
-        # Those of the next execution are made while this one runs, and some more.
+        # The batches of the next executions are made while one runs.
         together = self.steps_per_execution  # type: ignore[attr-defined]
         ahead = x.made_ahead(2 * together) if isinstance(x, Batches) else nullcontext()
         with _own_failures(x, kwargs.get("validation_data")), ahead:

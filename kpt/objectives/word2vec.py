@@ -209,11 +209,12 @@ class Word2Vec(StrategyModel, keras.Model):
 
     def _blocks(self, x: dict[str, Any]) -> WordBlocks:
         """The blocks of a batch; CBOW's windows are summed up in pieces as long as suits `window_sums`."""
-        length, block = x["token_ids"].shape[1], x["token_ids"].shape[1] // x["negative_ids"].shape[1]
         if self.architecture == "skip-gram":
             return word_blocks(x, self.window)
+        length = x["token_ids"].shape[1]
         if keras.backend.backend() == "jax":
             return word_blocks(x, self.window, length)
+        block = length // x["negative_ids"].shape[1]
         least = max(_PIECE, self.window)
         return word_blocks(x, self.window, min((n for n in range(least, block) if block % n == 0), default=block))
 

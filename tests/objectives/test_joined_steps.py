@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
 from kpt.objectives.joined_steps import JoinedSteps
-
-jax = pytest.importorskip("jax")
 
 
 def step(state: Any, batch: Any) -> tuple[Any, Any]:
