@@ -33,6 +33,7 @@ OWN_SETTINGS = (
     "multi_label",
     "pooling",
     "windows",
+    "training_windows",
     "text_field",
     "pair_field",
     "label_field",

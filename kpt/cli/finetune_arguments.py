@@ -92,6 +92,12 @@ def add_arguments(
             metavar="N",
             help="windows that a text is read in at most; a pair has one (default: 16)",
         )
+        group.add_argument(
+            "--training-windows",
+            type=positive_integer,
+            metavar="N",
+            help="windows of a text that a step trains on at most, drawn anew for each epoch (default: all)",
+        )
     group.add_argument(
         "--learning-rate",
         type=positive_number,

@@ -17,7 +17,8 @@ FORM = (
     "The file of tasks is TOML (or JSON) with a table for each, such as: [mood] task = 'classify' "
     "train = 'train.jsonl' validation = 'dev.jsonl'. A task is classify, regress or tag; train and validation are "
     "files, or lists of them, from the folder of that file on; text_field, pair_field, label_field, multi_label, "
-    "class_weights, pooling, windows, dropout, column and repair_tags are as in the settings of one task."
+    "class_weights, pooling, windows, training_windows, dropout, column and repair_tags are as in the settings of one "
+    "task."
 )
 #: What is handed on to the settings of `continual` under its own name.
 CONTINUAL = ("method", "ewc_strength", "fisher_texts", "replay_share", "replay_texts")
@@ -90,7 +91,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     from kpt.training.finetune_settings import FinetuneSettings
     from kpt.training.multi_task import finetune_multi_task
 
-    names = (*SETTINGS, "pooling", "windows")
+    names = (*SETTINGS, "pooling", "windows", "training_windows")
     settings = FinetuneSettings(**{name: getattr(arguments, name) for name in names})
     options = {"overwrite": arguments.overwrite, "progress": True, "devices": devices}
     if arguments.task == "multi-task":

@@ -9,11 +9,14 @@ import numpy as np
 
 from kpt.data.batches import Batches
 from kpt.data.length_buckets import bucketed_batches, sorted_batches
+from kpt.data.permutation import random_bits
 from kpt.data.text_sequences import EncodedTexts
 from kpt.errors import InputError
 from kpt.text.vocabulary import Vocabulary
 
 __all__ = ["LabelledBatches", "LabelledExamples"]
+
+_WINDOWS = 0x31D0
 
 
 class LabelledExamples:
@@ -29,6 +32,8 @@ class LabelledExamples:
         weights: float32 [texts], how much each counts in the loss; None for all the same.
         seed: of the order.
         shuffle: whether the order is random.
+        drawn_windows: windows of a text at most, drawn anew for each epoch, see `EncodedTexts.stretches`; None for all
+            of them, as they are always where the order is not random.
 
     Raises:
         InputError: there is no text, or there are not as many labels or weights as texts.
@@ -43,6 +48,7 @@ class LabelledExamples:
         *,
         seed: int = 0,
         shuffle: bool = True,
+        drawn_windows: int | None = None,
     ) -> None:
         if not len(texts):
             raise InputError("there is no text; give at least one")
@@ -50,8 +56,8 @@ class LabelledExamples:
             if values is not None and len(values) != len(texts):
                 raise InputError(f"{len(values)} {what} for {len(texts)} texts; give one to each")
         self.texts, self.vocabulary, self.labels, self.weights = texts, vocabulary, labels, weights
-        self.seed, self.shuffle = seed, shuffle
-        self._totals = texts.totals
+        self.seed, self.shuffle, self.drawn_windows = seed, shuffle, drawn_windows
+        self._drawn = lru_cache(maxsize=3)(self._texts_of_epoch)
         self._epoch = lru_cache(maxsize=3)(self._batches_of_epoch)
 
     @property
@@ -78,11 +84,16 @@ class LabelledExamples:
         Returns:
             The inputs (see `EncodedTexts.batch`) alone or with the labels, and the weights where there are some.
         """
-        return self.batch_of(self.rows(step, batch_size)[rows])
+        return self.batch_of(self.rows(step, batch_size)[rows], epoch=step // self.steps(batch_size))
 
-    def batch_of(self, chosen: np.ndarray) -> Any:
-        """Return the batch of some texts by their numbers, as `examples` returns that of a step."""
-        parts: list[Any] = [self.texts.batch(chosen)]
+    def batch_of(self, chosen: np.ndarray, epoch: int | None = None) -> Any:
+        """Return the batch of some texts by their numbers, as `examples` returns that of a step.
+
+        Args:
+            chosen: the numbers.
+            epoch: which draws the windows; None for all windows.
+        """
+        parts: list[Any] = [self._drawn(epoch).batch(chosen)]
         if self.labels is not None:
             parts.append(self.labels[chosen])
             if self.weights is not None:
@@ -98,10 +109,18 @@ class LabelledExamples:
         """Return a batch with so many columns of padding more."""
         return ({name: np.pad(value, ((0, 0), (0, columns))) for name, value in batch[0].items()}, *batch[1:])
 
+    def _texts_of_epoch(self, epoch: int | None) -> EncodedTexts:
+        """Return the texts with the windows that an epoch has drawn."""
+        if epoch is None or self.drawn_windows is None or not self.shuffle:
+            return self.texts
+        bits = random_bits(self.seed, _WINDOWS, epoch, np.arange(len(self.texts)))
+        return self.texts.stretches(self.drawn_windows, bits)
+
     def _batches_of_epoch(self, batch_size: int, epoch: int) -> list[np.ndarray]:
+        totals = self._drawn(epoch).totals
         if self.shuffle:
-            return bucketed_batches(self._totals, batch_size, self.seed, epoch)
-        return sorted_batches(self._totals, batch_size)
+            return bucketed_batches(totals, batch_size, self.seed, epoch)
+        return sorted_batches(totals, batch_size)
 
 
 class EpochExamples(Protocol):

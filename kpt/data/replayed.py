@@ -98,7 +98,8 @@ class ReplayedExamples:
         by_task: dict[str, list[int]] = {}
         for name, row in self.rows(step, batch_size)[rows]:
             by_task.setdefault(name, []).append(row)
-        return joint_batch(self.tasks, [(name, np.array(some)) for name, some in by_task.items()])
+        parts = [(name, np.array(some)) for name, some in by_task.items()]
+        return joint_batch(self.tasks, parts, step // self.steps(batch_size))
 
     def widened(self, batch: Any, columns: int) -> Any:
         """Return a batch with so many columns of padding more."""

@@ -98,8 +98,8 @@ class TaggedExamples(LabelledExamples):
             if len(some) != count:
                 raise InputError(f"text {text} has {count} words and {len(some)} tags; give one to each word")
 
-    def batch_of(self, chosen: np.ndarray) -> Any:
-        """Return the batch of some texts by their numbers."""
+    def batch_of(self, chosen: np.ndarray, epoch: int | None = None) -> Any:
+        """Return the batch of some texts by their numbers; they have one window each, whatever the epoch."""
         inputs = self.texts.batch(chosen)
         if self.labels is None:
             return (inputs,)

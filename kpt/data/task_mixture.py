@@ -74,18 +74,21 @@ def steps_of_tasks(proportions: Sequence[float] | np.ndarray, steps: int) -> np.
     return counts
 
 
-def joint_batch(examples: Mapping[str, LabelledExamples], parts: Sequence[tuple[str, np.ndarray]]) -> Any:
+def joint_batch(
+    examples: Mapping[str, LabelledExamples], parts: Sequence[tuple[str, np.ndarray]], epoch: int | None = None
+) -> Any:
     """Return a batch of texts of one or several tasks, in the form that all batches of these tasks have.
 
     Args:
         examples: the texts of each task, with labels.
         parts: names of tasks, and the numbers of their texts.
+        epoch: which draws the windows of long texts, see `LabelledExamples.batch_of`.
 
     Returns:
         The inputs, with `task` int32 [rows], the number of each text's task; the labels and the weights of all rows by
         the names of the tasks. Where a row is not of a task, its weight there is 0.
     """
-    made = [examples[name].batch_of(rows) for name, rows in parts]
+    made = [examples[name].batch_of(rows, epoch) for name, rows in parts]
     columns = max(batch[0]["token_ids"].shape[1] for batch in made)
     made = [
         examples[name].widened(batch, columns - batch[0]["token_ids"].shape[1])
@@ -173,7 +176,8 @@ class TaskMixture:
     def examples(self, step: int, batch_size: int, rows: slice = slice(None)) -> Any:
         """Return the batch of a step, or some rows of it; see `joint_batch`."""
         name, own = self.task(step, batch_size)
-        return joint_batch(self.tasks, [(name, self.tasks[name].rows(own, batch_size)[rows])])
+        some = self.tasks[name]
+        return joint_batch(self.tasks, [(name, some.rows(own, batch_size)[rows])], own // some.steps(batch_size))
 
     def widened(self, batch: Any, columns: int) -> Any:
         """Return a batch with so many columns of padding more."""

@@ -7,11 +7,13 @@ A text that is longer than a model can read at once may be read in windows: [CLS
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from kpt.data.length_buckets import padded_width
+from kpt.data.permutation import random_integers
 from kpt.errors import InputError
 from kpt.text.tokenizer import Ragged, Tokenizer
 from kpt.text.vocabulary import Vocabulary
@@ -57,7 +59,8 @@ def sequence_marks(vocabulary: Vocabulary) -> Marks:
     return Marks(roles.get("cls", end), roles.get("sep", end), roles.get("pad", 0 if end is None else end))
 
 
-class EncodedTexts(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class EncodedTexts:
     """The ids of texts, cut to a length.
 
     Attributes:
@@ -68,6 +71,7 @@ class EncodedTexts(NamedTuple):
         length: tokens of a window at most, marks included; of a sequence if it is not read in windows.
         windows: windows of a sequence at most.
         cut: number of texts (or pairs) that were too long.
+        begins: int64 [texts], how many ids of each of `first` are left out at its beginning; None for none.
     """
 
     first: Ragged
@@ -77,6 +81,7 @@ class EncodedTexts(NamedTuple):
     length: int
     windows: int
     cut: int
+    begins: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of texts, or of pairs."""
@@ -116,7 +121,10 @@ class EncodedTexts(NamedTuple):
                 continue
             if side:
                 begin_second = at.copy()
-            _copy_rows(token_ids, at, ids, rows, sizes[:, side])
+            begins = np.asarray(ids.row_splits)[rows]
+            if self.begins is not None and not side:
+                begins = begins + self.begins[rows]
+            _copy_rows(token_ids, at, ids.values, begins, sizes[:, side])
             at += sizes[:, side]
             if marks.separator is not None:
                 token_ids[number, at] = marks.separator
@@ -128,6 +136,27 @@ class EncodedTexts(NamedTuple):
             "segment_ids": (mask & (column >= begin_second[:, None])).astype(np.int32),
             "padding_mask": mask,
         }
+
+    def stretches(self, windows: int, bits: np.ndarray) -> EncodedTexts:
+        """Return the texts with some windows of each that follow one another; those that have no more as they are.
+
+        Args:
+            windows: of a stretch at most.
+            bits: uint64 [texts], 64 random bits that say with which window of a text its stretch begins, each of those
+                that leave a whole stretch being equally likely.
+
+        Example:
+            >>> ids = Ragged(np.array([5, 6, 2, 1, 7, 8, 2, 1, 9, 3]), np.array([0, 9, 10]))
+            >>> texts = EncodedTexts(ids, None, np.array([[9, 0], [1, 0]]), Marks(1, 2, 0), 4, 3, 0)
+            >>> some = texts.stretches(1, np.array([2**63, 2**63], np.uint64))
+            >>> some.batch(np.array([0, 1]))["token_ids"].tolist()
+            [[1, 7, 8, 2], [1, 3, 2, 0]]
+        """
+        present = -(-self.totals // self.length)  # a window has `length` columns but for the last one
+        begins = random_integers(bits, np.maximum(present - windows, 0) + 1) * self.length
+        sizes = self.sizes.copy()
+        sizes[:, 0] = np.minimum(sizes[:, 0] - begins, windows * self.length - self.marks.single)
+        return replace(self, sizes=sizes, begins=begins)
 
 
 def encode_texts(
@@ -198,8 +227,9 @@ def _in_windows(ids: Ragged, sizes: np.ndarray, room: int, marks: Marks) -> Ragg
     return Ragged(values, splits)
 
 
-def _copy_rows(target: np.ndarray, at: np.ndarray, ids: Ragged, rows: np.ndarray, sizes: np.ndarray) -> None:
-    """Copy the beginning of each ragged row to its place in a row of the target."""
+def _copy_rows(target: np.ndarray, at: np.ndarray, values: np.ndarray, begins: np.ndarray, sizes: np.ndarray) -> None:
+    """Copy so many values from each begin on to a place in each row of the target."""
     inside = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    source = np.repeat(np.asarray(ids.row_splits)[rows], sizes) + inside
-    target[np.repeat(np.arange(len(rows)), sizes), np.repeat(at, sizes) + inside] = ids.values[source]
+    target[np.repeat(np.arange(len(at)), sizes), np.repeat(at, sizes) + inside] = values[
+        np.repeat(begins, sizes) + inside
+    ]

@@ -34,6 +34,8 @@ class FinetuneSettings:
         batch_size: texts of a batch.
         length: tokens of a window at most; by default 256, or the model's positions if these are fewer.
         windows: windows of a text at most, see `kpt.tasks.TaskModel`; tagged texts and pairs have one.
+        training_windows: windows of a text that a step trains on at most, drawn anew for each epoch; None for all that
+            the model reads. What is fitted or scored reads all.
         learning_rate: peak of the schedule; by default 2e-5 for models of the base size and above, 3e-4 for others; of
             adapters 5e-4 and 2e-3, of the head alone 1e-3.
         warmup: share of the steps in which the rate rises to its peak; it falls to 0 in the others.
@@ -83,6 +85,7 @@ class FinetuneSettings:
     batch_size: int = 32
     length: int | None = None
     windows: int = 16
+    training_windows: int | None = None
     learning_rate: float | None = None
     warmup: float = 0.1
     weight_decay: float = 0.01
@@ -111,7 +114,17 @@ class FinetuneSettings:
     answer_words: int = 30
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "length", "windows", "patience", "lora_rank", "stride", "answer_words"):
+        for name in (
+            "epochs",
+            "batch_size",
+            "length",
+            "windows",
+            "training_windows",
+            "patience",
+            "lora_rank",
+            "stride",
+            "answer_words",
+        ):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; give 1 or more")

@@ -110,7 +110,9 @@ def finetune(
     begun = progress_folder(run) if run and progress_folder(run).steps else None
     choose_trained(model, settings)
     weights = text_weights(data, settings) if isinstance(data, LabelledTexts) else None
-    examples = labelled_examples(model, data, weights=weights, seed=settings.seed)
+    examples = labelled_examples(
+        model, data, weights=weights, seed=settings.seed, drawn_windows=settings.training_windows
+    )
     batch_size, steps_per_epoch = settings.batch_size, examples.steps(settings.batch_size)
     steps = steps_per_epoch * settings.epochs
     checks = LabelledBatches(labelled_examples(model, held_out, shuffle=False), batch_size=batch_size, repeat=True)

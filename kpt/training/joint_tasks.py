@@ -74,7 +74,9 @@ def joint_tasks(source: Source, tasks: Sequence[TaskFiles], settings: FinetuneSe
         try:
             model = models[name] = build_task(shared, data, own[name])
             weights = None if isinstance(data, TaggedWords) else text_weights(data, own[name])
-            examples[name] = labelled_examples(model, data, weights=weights, seed=settings.seed)
+            examples[name] = labelled_examples(
+                model, data, weights=weights, seed=settings.seed, drawn_windows=own[name].training_windows
+            )
             made = labelled_examples(model, held_out, shuffle=False)
         except InputError as error:
             raise InputError(f"the task {name!r}: {error}") from error

@@ -20,6 +20,7 @@ OWN: dict[str, type] = {
     "multi_label": bool,
     "class_weights": str,
     "windows": int,
+    "training_windows": int,
     "dropout": float,
     "pooling": str,
     "text_field": str,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -38,6 +40,32 @@ def test_without_shuffling_the_order_is_told() -> None:
     labels = np.concatenate([batches.batch(step)[1] for step in range(7)])
     np.testing.assert_array_equal(maker.order(8), labels)
     assert [number % 7 for number in labels] == sorted((number % 7 for number in labels), reverse=True)
+
+
+def test_each_epoch_draws_windows_anew() -> None:
+    tokenizer = tiny_tokenizer()
+    texts = encode_texts(tokenizer, ["the cat sat on the mat " * 8, "the cat", "on the mat " * 9], length=10, windows=9)
+
+    def rows(step: int, maker: LabelledExamples) -> dict[int, list[int]]:
+        inputs, labels = maker.examples(step, 3)
+        lists = zip(labels.tolist(), inputs["token_ids"], inputs["padding_mask"], strict=True)
+        return {number: ids[mask].tolist() for number, ids, mask in lists}
+
+    def drawing(**options: Any) -> LabelledExamples:
+        return LabelledExamples(texts, tokenizer.vocabulary, np.arange(3), drawn_windows=1, **options)
+
+    whole = rows(0, LabelledExamples(texts, tokenizer.vocabulary, np.arange(3)))
+    seen: set[tuple[int, ...]] = set()
+    for epoch in range(40):
+        some = rows(epoch, drawing())
+        assert some == rows(epoch, drawing())
+        assert some[1] == whole[1]
+        begin = next(at for at in range(0, 90, 10) if whole[0][at : at + 10] == some[0])
+        assert begin % 10 == 0 and len(some[2]) <= 10
+        seen.add(tuple(some[0]))
+    assert seen == {tuple(whole[0][at : at + 10]) for at in range(0, len(whole[0]), 10)}
+    assert rows(0, drawing(shuffle=False)) == whole
+    assert rows(0, drawing(seed=1)) != rows(0, drawing())
 
 
 def test_weights_come_third_and_texts_may_be_without_labels() -> None:

@@ -8,7 +8,7 @@ import pytest
 from kpt import InputError
 from kpt.data import LabelledBatches
 from kpt.data.replayed import ReplayedExamples, stored_rows
-from tests.data.test_task_mixture import texts, words
+from tests.data.test_task_mixture import long_texts, texts, words
 
 TASKS = {"mood": texts(30), "words": words(12), "last": texts(10)}
 STORED = {"mood": np.array([3, 17, 20]), "words": np.array([5])}
@@ -37,6 +37,18 @@ def test_without_stored_texts_the_batches_are_the_tasks_own() -> None:
     np.testing.assert_array_equal(inputs["token_ids"], own[0]["token_ids"])
     np.testing.assert_array_equal(labels["mood"], own[1])
     assert not inputs["task"].any() and not weights["words"].any()
+
+
+def test_windows_are_drawn_of_stored_texts_too() -> None:
+    tasks = {"long": long_texts(), "mood": texts(8)}
+    replayed = ReplayedExamples(tasks, "mood", {"long": np.array([0])}, share=0.5)
+    seen = set()
+    for step in range(40):
+        inputs, _, _ = replayed.examples(step, 4)
+        (row,) = inputs["token_ids"][inputs["task"] == 0][:1]
+        assert np.count_nonzero(row != 0) <= 8 or inputs["token_ids"].shape[1] <= 16
+        seen.add(tuple(row[:8]))
+    assert len(seen) > 2
 
 
 def test_hosts_make_their_rows_alone() -> None:

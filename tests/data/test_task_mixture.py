@@ -20,6 +20,13 @@ def texts(count: int, labels: np.ndarray | None = None, **options: Any) -> Label
     return LabelledExamples(encoded, TOKENIZER.vocabulary, IDS[:count] if labels is None else labels, **options)
 
 
+def long_texts(**options: Any) -> LabelledExamples:
+    """Texts of several windows, of which each epoch draws one."""
+    encoded = encode_texts(TOKENIZER, [" ".join(TEXTS[at : at + 6]) for at in range(4)], length=8, windows=9)
+    assert encoded.totals.min() > 16
+    return LabelledExamples(encoded, TOKENIZER.vocabulary, IDS[:4], drawn_windows=1, **options)
+
+
 def words(count: int) -> TaggedExamples:
     split = [text.split() for text in TEXTS[:count]]
     tags = np.empty(count, object)
@@ -133,3 +140,18 @@ def test_what_does_not_fit_is_refused() -> None:
         TaskMixture({"a": texts(3)}, proportions={"b": 1})
     with pytest.raises(InputError, match="the proportion of 'a' is -1"):
         TaskMixture({"a": texts(3)}, proportions={"a": -1})
+
+
+def test_a_task_draws_windows_as_it_does_alone() -> None:
+    alone = long_texts(seed=5)
+    mixture = TaskMixture({"long": alone, "words": words(6)}, seed=1)
+    widths = set()
+    for step in range(40):
+        name, own = mixture.task(step, 2)
+        if name == "long":
+            inputs, wanted = mixture.examples(step, 2)[0], alone.examples(own, 2)[0]
+            np.testing.assert_array_equal(inputs["token_ids"], wanted["token_ids"])
+            widths.add(inputs["token_ids"].shape[1])
+    assert widths == {8}
+    firsts = {tuple(alone.batch_of(np.array([0]), epoch)[0]["token_ids"][0]) for epoch in range(20)}
+    assert len(firsts) > 2 and alone.batch_of(np.array([0]))[0]["token_ids"].shape[1] > 16

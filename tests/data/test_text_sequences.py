@@ -67,11 +67,35 @@ def test_a_long_text_is_read_in_windows(tokenizer: WordPieceTokenizer) -> None:
     assert paired.windows == 1 and paired.totals.max() == 8
 
 
+def test_a_stretch_of_a_long_text_is_some_of_its_windows(tokenizer: WordPieceTokenizer) -> None:
+    encoded = encode_texts(tokenizer, TEXTS, length=5, windows=50)
+    whole = encoded.batch(np.array([2]))
+    ids, tokens = whole["token_ids"][0], int(whole["padding_mask"].sum())
+    present = -(-tokens // 5)
+    assert present > 3
+    for count in (1, 2, present, present + 1):
+        begins = max(0, present - count)
+        for number in range(begins + 1):
+            fraction = (number + 0.5) / (begins + 1)
+            some = encoded.stretches(count, np.full(len(TEXTS), int(fraction * 2**64), np.uint64))
+            assert some.totals[2] == min(tokens, (number + count) * 5) - number * 5
+            batch = some.batch(np.array([2]))
+            row = batch["token_ids"][0, batch["padding_mask"][0]]
+            np.testing.assert_array_equal(row, ids[number * 5 : number * 5 + len(row)])
+    short = encoded.totals <= 5
+    assert short.any()
+    some = encoded.stretches(1, np.full(len(TEXTS), 2**64 - 1, np.uint64))
+    np.testing.assert_array_equal(some.totals[short], encoded.totals[short])
+
+
 def test_windows_of_a_tokenizer_without_marks() -> None:
     tokenizer = CharacterTokenizer.train(["abc", "cab"], end_token=False)
     encoded = encode_texts(tokenizer, ["abcab"], length=2, windows=2)
-    assert encoded.batch(np.array([0]))["token_ids"].tolist() == [tokenizer.encode(["abca"]).values.tolist()]
+    ids = tokenizer.encode(["abca"]).values.tolist()
+    assert encoded.batch(np.array([0]))["token_ids"].tolist() == [ids]
     assert encoded.cut == 1
+    last = encoded.stretches(1, np.array([2**63], np.uint64))
+    assert last.batch(np.array([0]))["token_ids"].tolist() == [ids[2:]]
 
 
 @pytest.mark.parametrize("end_token", [False, True])

@@ -13,6 +13,7 @@ from kpt.data import LabelledTexts, prepare
 from kpt.data.squad import read_squad
 from kpt.evaluation import evaluate_task
 from kpt.tasks import Classifier, QuestionAnswerer, Regressor, Tagger
+from kpt.training import finetuning
 from kpt.training.document_vectors import leave_document_vectors
 from kpt.training.finetune_settings import FinetuneSettings
 from kpt.training.finetune_sources import Source, new_source, trained_source
@@ -52,6 +53,31 @@ def test_from_a_run_to_a_tuned_one(tmp_path: Path) -> None:
     assert isinstance(model, Classifier) and model.classify(TEXTS) == LABELS
     again = trained_source(out)  # a tuned model is tuned further
     assert again.backbone(settings()).width == 16 and again.note["from_step"] == RunFolder(out).step
+
+
+def test_steps_may_train_on_some_windows_of_long_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer, widths = small_tokenizer(), {}
+    rows = [LABELS.index("neg"), LABELS.index("pos")] * 4
+    long = [" ".join([TEXTS[row]] * 12) for row in rows]
+    data = LabelledTexts(long, None, [LABELS[row] for row in rows], [str(number) for number in rows])
+    source = Source(lambda _: small_encoder(tokenizer), tokenizer, {})
+
+    class Begun(Exception):
+        pass
+
+    def begin(model: Any, batches: Any, **options: Any) -> None:
+        widths["trained"] = [batches(0, 2)[index][0]["token_ids"].shape[1] for index in range(2)]
+        raise Begun
+
+    def fit(model: Any, examples: Any) -> bool:
+        widths["fitted"] = examples.texts.batch(np.arange(8))["token_ids"].shape[1]
+        return False
+
+    monkeypatch.setattr(finetuning, "fit_steps", begin)
+    monkeypatch.setattr(finetuning, "fit_head", fit)
+    with pytest.raises(Begun):
+        finetune(source, data, data, tmp_path / "out", settings(training_windows=2, length=8, batch_size=4))
+    assert max(widths["trained"]) <= 16 + 1 < widths["fitted"]  # the second is widened for Keras
 
 
 def test_the_seed_decides(tmp_path: Path) -> None:
