@@ -68,6 +68,7 @@ SETTINGS: dict[str, Any] = {
     "pretrain_batch_size": 32,
     "pretrain_length": 128,
     "length": 256,
+    "training_windows": 1,
     "batch_size": 16,
     "labels": [50, 200, 1400],
     "seeds": 3,
@@ -93,7 +94,8 @@ def pretrained(data: Labelled, folder: Path, settings: dict[str, Any], precision
     from kpt.training import BertSettings, pretrain_bert
 
     documents = [*(each for each in data.train if isinstance(each, Document)), *data.unlabelled]
-    tokenizer = WordPieceTokenizer.train(documents, settings["vocabulary_size"])
+    # Names are known by their capitals; what people think of films they write without.
+    tokenizer = WordPieceTokenizer.train(documents, settings["vocabulary_size"], lowercase=data.task != "entities")
     prepare(documents, tokenizer, folder / "store", overwrite=True)
     begin = time.perf_counter()
     results = pretrain_bert(
@@ -134,6 +136,7 @@ def tuned(run: Path, side: str, files: dict[str, Path], settings: dict[str, Any]
         epochs=epochs,
         batch_size=settings["batch_size"],
         length=settings["length"],
+        training_windows=settings["training_windows"],
         precision=precision,
         seed=seed,
         learning_rate=settings.get("learning_rate"),
@@ -292,11 +295,16 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         metavar="SIDE",
         help=f"of {', '.join((*SIDES, *WITHOUT))} (default: the first three)",
     )
+    parser.add_argument("--epochs", type=int, help=f"at least (default {SETTINGS['epochs']})")
+    parser.add_argument(
+        "--training-windows", type=int, help=f"of a text in an epoch (default {SETTINGS['training_windows']})"
+    )
     parser.add_argument("--learning-rate", type=float, help="of the tuning (default: kpt's)")
     parser.add_argument("--precision", default="float32", help="of the models")
     parser.add_argument("--tiny", action="store_true", help="only try that everything runs")
     options = parser.parse_args(arguments)
-    given = {name: getattr(options, name) for name in ("steps", "labels", "seeds", "learning_rate")}
+    names = ("steps", "labels", "seeds", "epochs", "learning_rate", "training_windows")
+    given = {name: getattr(options, name) for name in names}
     settings = SETTINGS | (TINY if options.tiny else {}) | {n: v for n, v in given.items() if v is not None}
     console = Console(stderr=True)
     if options.data is not None and not options.tiny:

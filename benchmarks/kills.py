@@ -6,8 +6,8 @@
 Every run is begun, killed within a step, an evaluation or the writing of a checkpoint, by SIGKILL or SIGTERM, and gone
 on with in a new process, until it has been killed as often as is asked; then it goes on to its end, and its weights,
 its optimizer, its random numbers and its metrics are compared, bit by bit, with those of an uninterrupted run. Of
-several workers that train together one is killed, each in its turn; the others have to end by themselves and say why,
-and all are started again.
+several workers that train together one is killed, each in its turn; the others have to end by themselves and say why
+(after SIGTERM, which they are told of, together with it), and all are started again.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def measure(
         rest = [status for index, status in enumerate(statuses) if index != victim]
         if not rows[-1]["killed"] and any(statuses):
             raise RuntimeError(f"a run that went on ended with status {statuses}")
-        if any(status not in (0, LOST) for status in rest):
+        if any(status not in (0, LOST, *(KILLED[sent] if sent == "TERM" else ())) for status in rest):
             raise RuntimeError(f"worker {victim} was killed, and the others ended with status {rest}")
         if not any(statuses):  # it has come to its end: the next begins one anew
             rows[-1]["different"] = differences(whole, killed)

@@ -158,7 +158,7 @@ def settings_of(settings: dict[str, Any], seed: int) -> Any:
     """Return the settings of a tuning."""
     from kpt.training import FinetuneSettings
 
-    names = ("epochs", "batch_size", "length", "windows")
+    names = ("epochs", "batch_size", "length", "windows", "training_windows")
     return FinetuneSettings(seed=seed, **{name: settings[name] for name in names})
 
 

@@ -164,6 +164,10 @@ class LabelledBatches(Batches):
         options.setdefault("steps", examples.steps(batch_size))
         super().__init__(examples, batch_size=batch_size, **options)
 
+    def samples(self) -> list[Any]:
+        """Return a few batches that have all shapes; that with fewer texts than the others may come at any step."""
+        return [*super().samples(), self.maker.examples(self._first_step, self.batch_size, slice(0, 1))]
+
     def __getitem__(self, index: int) -> Any:
         """Return batch `index` of the present pass, see `Batches`."""
         batch = super().__getitem__(index)

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from kpt.distribution.cluster import find_cluster
+from kpt.distribution.host_values import HostValues
 from kpt.distribution.meshes import make_distribution
 from kpt.distribution.replica_batches import worker_position
 from kpt.distribution.strategies import make_strategy
@@ -68,22 +69,7 @@ class Devices:
         """
         if self.host_count == 1:
             return
-        if self.strategy is not None:
-            import tensorflow as tf
-
-            def everywhere() -> Any:
-                context = tf.distribute.get_replica_context()
-                return context.all_reduce(
-                    tf.distribute.ReduceOp.SUM, tf.one_hot(self.host_index, self.host_count) * number
-                )
-
-            sums = self.strategy.run(tf.function(everywhere))
-            local = self.strategy.experimental_local_results(sums)[0].numpy()
-            numbers = [round(float(each) / len(self.strategy.extended.worker_devices)) for each in local]
-        else:
-            from jax.experimental import multihost_utils
-
-            numbers = multihost_utils.process_allgather(keras.ops.array(number, "int32")).reshape(-1).tolist()
+        numbers = [int(each) for (each,) in HostValues(self.strategy).gather([number])]
         if set(numbers) != {number}:
             each = ", ".join(map(str, numbers))
             raise InputError(f"the hosts do not agree on the {what}: {each}; give all of them the same folder and call")

@@ -81,17 +81,13 @@ class Checkpoints(keras.callbacks.Callback):
         self.save()
         self.wait()
 
-    def save(self, alone: bool = False) -> None:
-        """Save the model unless that was done after this step; `wait` for it to be written.
-
-        Args:
-            alone: whether other hosts do not do the same now, see `MetricsLog.state`.
-        """
+    def save(self) -> None:
+        """Save the model unless that was done after this step; `wait` for it to be written."""
         if self.step is None or self.step == self.saved:
             return
         self.wait()
         model, step, log = self.model, self.step, self.log
-        state = {"random": random_states(model)} | ({} if log is None else {"log": log.state(alone)})
+        state = {"random": random_states(model)} | ({} if log is None else {"log": log.state()})
         twin = self._twin_of(model)
         arrays = [] if twin is None else values(model)
 

@@ -10,9 +10,13 @@ from typing import Any, Self
 
 import keras
 
+from kpt.distribution.host_values import HostsVote, HostValues
 from kpt.errors import Terminated
 
 __all__ = ["Interruption", "train_and_finish"]
+
+#: How `fit` is left; what comes later counts more where hosts have different signals.
+ERRORS: tuple[type[BaseException], ...] = (KeyboardInterrupt, Terminated)
 
 
 class Interruption(keras.callbacks.Callback):
@@ -23,6 +27,10 @@ class Interruption(keras.callbacks.Callback):
     step; `fit` then raises `KeyboardInterrupt`, or `kpt.errors.Terminated` for SIGTERM. An evaluation does not run to
     its end, but to that of a batch. What handles one of the signals already keeps it, and outside the main thread
     nothing changes.
+
+    Of several hosts that train together one may have the signal before the others, or alone. Then all of them leave
+    `fit`, after the same step: they ask each other every two seconds or so (`kpt.distribution.host_values.HostsVote`),
+    and a step that takes longer is waited for.
 
     Attributes:
         asked: whether a signal came.
@@ -39,6 +47,7 @@ class Interruption(keras.callbacks.Callback):
         self.asked = self.urgent = self.heard = False
         self._error: type[BaseException] = KeyboardInterrupt
         self._before: dict[int, Any] = {}
+        self._vote: HostsVote | None = None
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -52,11 +61,24 @@ class Interruption(keras.callbacks.Callback):
         while self._before:
             signal.signal(*self._before.popitem())
 
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Find out whether there are other hosts to ask."""
+        if self._vote is None and (hosts := HostValues.of(self.model)):
+            self._vote = HostsVote(hosts)
+
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Leave `fit` if that was asked for."""
-        if self.asked:
-            self.heard = True
+        wanted = ERRORS.index(self._error) + 1 if self.asked else 0
+        if self._vote is not None:
+            wanted = self._vote.largest(wanted)
+        if wanted:
+            self.heard, self._error = True, ERRORS[wanted - 1]
             raise self._error
+
+    def wait_for_hosts(self) -> None:
+        """Wait for the other hosts that have left `fit` with this one; they would miss one that ended before."""
+        if self._vote is not None:
+            self._vote.wait()
 
     def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Leave the evaluation if that was asked for; training has ended a step by then."""

@@ -58,11 +58,14 @@ def kept_run(
         else:
             if not interruption.asked:  # it may come after the last step, too
                 return
-        checkpoints.save(alone=True)  # the signal need not have come to all hosts
+        checkpoints.save()
         checkpoints.wait()
         keep()
         with suppress(Exception):
             report()
+        if interruption.heard:
+            with suppress(Exception):  # one that is gone leaves the others as they are
+                interruption.wait_for_hosts()
         raise interruption.with_message(
             f"interrupted after step {checkpoints.step:,}, of which {run.path} has a checkpoint; go on with the same "
             "command and --resume"

@@ -158,21 +158,15 @@ class MetricsLog(keras.callbacks.Callback):
             self._events.close()
             self._events = None
 
-    def state(self, alone: bool = False) -> dict[str, Any]:
-        """Return what goes into a checkpoint after the present step: JSON values, of which none is rounded.
-
-        Args:
-            alone: whether other hosts do not do the same now; what they have counted is left out then, and the means
-                begin anew after the step.
-        """
+    def state(self) -> dict[str, Any]:
+        """Return what goes into a checkpoint after the present step: JSON values, of which none is rounded."""
         replicas = self._replicas()
-        variables = [] if alone and replicas is not None and not replicas.all_here else self.model.metrics_variables
         return {
             "interval_start": self._interval_start,
             "epoch_start": self._means_start,
             "means": self._means.state(),
-            "sums": [np.asarray(variable.numpy()).tolist() for variable in variables],
-            "shares": replicas.read() if replicas is not None and variables else None,
+            "sums": [np.asarray(variable.numpy()).tolist() for variable in self.model.metrics_variables],
+            "shares": None if replicas is None else replicas.read(),
             "logs": {name: float(value) for name, value in self.logs.items()},
         }
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from kpt.distribution import Devices
 from kpt.distribution.lost_hosts import lost_host
+from kpt.errors import Terminated
 from kpt.training.run_folder import RunFolder
 
 __all__ = ["on_devices"]
@@ -78,4 +79,7 @@ def train_on_host(train: Train, call: inspect.BoundArguments, devices: Devices) 
             if begun:
                 shutil.copytree(out, folder, ignore=shutil.ignore_patterns("tensorboard", ".*"))
             call.arguments["out"] = folder
-            return train(*call.args, **call.kwargs)
+            try:
+                return train(*call.args, **call.kwargs)
+            except (KeyboardInterrupt, Terminated) as error:  # what it says is kept is in the chief's folder
+                raise type(error)(*(str(each).replace(str(folder), str(out)) for each in error.args)) from error

@@ -94,19 +94,30 @@ def test_static_shapes_where_all_parts_are_alike(store: Any) -> None:
     assert uneven["token_ids"].shape.as_list() == [None, 24]
 
 
-def labelled(store: Any, count: int) -> LabelledBatches:
+def labelled(store: Any, count: int, batch_size: int = 4, shuffle: bool = False, seed: int = 0) -> LabelledBatches:
     from kpt.text import load_tokenizer
 
     tokenizer = load_tokenizer(store.tokenizer_folder)
     texts = encode_texts(tokenizer, DOCUMENTS[:count], length=24)
-    examples = LabelledExamples(texts, tokenizer.vocabulary, np.arange(count), shuffle=False)
-    return LabelledBatches(examples, batch_size=4, repeat=True)
+    examples = LabelledExamples(texts, tokenizer.vocabulary, np.arange(count), shuffle=shuffle, seed=seed)
+    return LabelledBatches(examples, batch_size=batch_size, repeat=True)
 
 
 def test_the_last_batch_of_few_texts_is_divided_too(store: Any) -> None:
     adapter = ReplicaBatches(labelled(store, 9), Strategy(replicas=2))
     sizes = [len(part[1]) for part in adapter.get_tf_dataset()]
     assert sizes == [2, 2, 2, 2, 1, 0]
+
+
+def test_a_batch_of_few_texts_is_divided_wherever_it_comes(store: Any) -> None:
+    """Keras looks at the first two, and at the last one."""
+    places = set()
+    for seed in range(12):
+        batches = labelled(store, 9, batch_size=2, shuffle=True, seed=seed)
+        sizes = [len(part[1]) for part in ReplicaBatches(batches, Strategy(replicas=2)).get_tf_dataset()]
+        assert sorted(sizes) == [0, *[1] * 9]
+        places.add(sizes.index(0) // 2)
+    assert places == {0, 1, 2, 3, 4}
 
 
 def test_parts_to_predict_come_in_the_order_in_which_keras_joins_them(store: Any) -> None:

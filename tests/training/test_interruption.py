@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from typing import Any
 
 import pytest
 
@@ -91,3 +92,47 @@ def test_the_last_signal_says_how_to_end() -> None:
         with pytest.raises(Terminated):
             signal.raise_signal(signal.SIGTERM)
         assert interruption.urgent and not interruption.heard
+
+
+class Vote:
+    """Stands for what several hosts want: nothing until they ask each other, at the third step."""
+
+    def __init__(self, others: int) -> None:
+        self.others, self.steps, self.waited = others, 0, 0
+
+    def largest(self, wanted: int) -> int:
+        self.steps += 1
+        return max(wanted, self.others) if self.steps == 3 else 0
+
+    def wait(self) -> None:
+        self.waited += 1
+
+
+def test_another_host_is_left_together_with() -> None:
+    vote: Any = Vote(others=2)
+    with Interruption() as interruption:
+        interruption._vote = vote
+        interruption.on_train_batch_end(0)
+        interruption.on_test_batch_end(0)
+        with pytest.raises(Terminated):
+            interruption.on_train_batch_end(1)
+        assert interruption.heard and not interruption.asked
+        assert isinstance(interruption.with_message("go on"), Terminated)
+        interruption.wait_for_hosts()
+    assert vote.waited == 1
+
+
+def test_a_signal_waits_until_the_hosts_ask_each_other() -> None:
+    vote: Any = Vote(others=0)
+    with Interruption() as interruption:
+        interruption._vote = vote
+        signal.raise_signal(signal.SIGINT)
+        interruption.on_train_batch_end(0)
+        interruption.on_train_batch_end(1)
+        assert not interruption.heard
+        with pytest.raises(KeyboardInterrupt):
+            interruption.on_train_batch_end(2)
+
+
+def test_alone_nobody_is_waited_for() -> None:
+    Interruption().wait_for_hosts()

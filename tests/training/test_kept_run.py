@@ -25,8 +25,7 @@ class Parts:
         if name == self.failing:
             raise OSError(name)
 
-    def save(self, alone: bool) -> None:
-        assert alone
+    def save(self) -> None:
         self.note("save")
 
     def wait(self) -> None:

@@ -142,25 +142,6 @@ def test_it_goes_on_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
     assert lines == expected
 
 
-def test_a_host_that_is_interrupted_alone_asks_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Elsewhere:
-        all_here = False
-
-        def read(self) -> list[list[float]]:
-            return [[1.0, 2.0]]
-
-    model, log = small_model(), MetricsLog(tmp_path / "metrics.jsonl", every=4)
-    fit(model, log, steps=3)
-    monkeypatch.setattr(log, "_replicas", Elsewhere)
-    together, alone = log.state(), log.state(alone=True)
-    assert together["shares"] == [[1.0, 2.0]] and len(together["sums"]) == len(model.metrics_variables) > 0
-    assert (alone["sums"], alone["shares"]) == ([], None)
-
-    later = MetricsLog(tmp_path / "metrics.jsonl", every=4, start_step=3, state=alone)
-    fit(model, later, steps=4)
-    assert (later.step, later.in_means) == (7, 4)
-
-
 def fit_first(model: keras.Model, log: MetricsLog, steps: int) -> None:
     """Train for some steps and keep what the log is after the last, before the end of the epoch."""
     state: dict[str, object] = {}
