@@ -46,6 +46,8 @@ def kept_run(
             finally:
                 for progress in shown:
                     progress.close()
+                if checkpoints.log is not None:
+                    checkpoints.log.close()
         except BaseException:
             if interruption.urgent:
                 raise

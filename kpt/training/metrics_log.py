@@ -151,6 +151,10 @@ class MetricsLog(keras.callbacks.Callback):
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Close the files."""
         self.seconds_before += time.perf_counter() - self._begin
+        self.close()
+
+    def close(self) -> None:
+        """Close the files, also where `fit` did not come to its end."""
         if self._file is not None:
             self._file.close()
             self._file = None

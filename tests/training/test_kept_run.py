@@ -4,11 +4,13 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 
 from kpt.errors import Terminated
 from kpt.text import WordTokenizer
 from kpt.training.kept_run import kept_run
+from kpt.training.metrics_log import MetricsLog
 from kpt.training.run_folder import RunFolder
 
 
@@ -19,6 +21,7 @@ class Parts:
         self.run = RunFolder.create(folder / "run", WordTokenizer.train(["a b a b"], minimum_frequency=1), {})
         self.asked: list[str] = []
         self.step, self.failing = 12, failing
+        self.log: MetricsLog | None = None
 
     def note(self, name: str) -> None:
         self.asked.append(name)
@@ -37,6 +40,16 @@ class Parts:
     def kept(self) -> Any:
         checkpoints: Any = self
         return kept_run(self.run, checkpoints, [checkpoints], lambda: self.note("report"), lambda: self.note("keep"))
+
+
+def test_the_log_is_closed_also_where_fit_did_not_end(tmp_path: Path) -> None:
+    parts, model = Parts(tmp_path), keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    parts.log = log = MetricsLog(tmp_path / "metrics.jsonl", every=1, tensorboard=tmp_path / "events")
+    with pytest.raises(FloatingPointError), parts.kept():
+        log.set_model(model)
+        log.on_train_begin()
+        raise FloatingPointError
+    assert log._file is None and log._events is None
 
 
 def test_a_run_that_comes_to_its_end_is_left_to_itself(tmp_path: Path) -> None:
