@@ -64,7 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--learning-rate",
         type=positive_number,
         metavar="X",
-        help="its first value (default: 0.025 for skip-gram, 0.075 for cbow)",
+        help="its first value (default: 0.03 for skip-gram, 0.075 for cbow)",
+    )
+    group.add_argument(
+        "--shuffle", action="store_true", help="take the text in random order, as where it is sorted by subject"
     )
     group.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of all that is random (default: 0)")
     add_checkpoint_arguments(parser, " (default: an epoch)")
@@ -87,6 +90,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
         batch_size=arguments.batch_size,
         length=arguments.length,
         learning_rate=arguments.learning_rate,
+        shuffle=arguments.shuffle,
         checkpoint_every=arguments.checkpoint_every,
         keep=arguments.keep,
         seed=arguments.seed,

@@ -14,8 +14,7 @@ from kpt.errors import InputError
 __all__ = ["Windows"]
 
 _ORDER, _DRAWS = 0x0D3E, 0x3141
-# A passage is put together from pieces of about this many tokens of the store, from all over it: the share of words
-# that are left out then varies little between passages, so that little room in them stays empty.
+# In random order a passage is put together from pieces of about this many tokens of the store, from all over it.
 _PIECE = 768
 _PROBES = 64
 # The order of the pieces is worked out for so many examples at once.
@@ -25,12 +24,13 @@ _ORDERED = 256
 class Windows:
     """Makes passages of consecutive words for `Word2Vec`, with subsampling, random windows and negatives drawn.
 
-    The store's tokens are divided into pieces, whose order is a pseudo-random permutation, anew each epoch; an example
-    is a few pieces, one after the other. Of these the special tokens are left out (words below the minimum frequency
-    among them), then occurrences of frequent words at random, so that windows reach further, as in word2vec's code and
-    in gensim. Windows do not cross the ends of sentences or pieces. The room that an example has for words is that of
-    its pieces with a margin of two standard deviations; it is filled up with id 0, without windows, and in the rare
-    case that the words are more the last ones are left out. Example n is a pure function of (store, seed, n).
+    An example is a passage of the store, and the next one what follows it, in every epoch; or a few pieces from all
+    over the store, whose order is a pseudo-random permutation, anew each epoch. Of these the special tokens are left
+    out (words below the minimum frequency among them), then occurrences of frequent words at random, so that windows
+    reach further, as in word2vec's code and in gensim. Windows do not cross the ends of sentences, passages or pieces.
+    The room that an example has for words is that of its tokens with a margin of two standard deviations; it is filled
+    up with id 0, without windows, and in the rare case that the words are more the last ones are left out. Example n
+    is a pure function of (store, seed, n).
 
     Args:
         store: the documents.
@@ -43,6 +43,8 @@ class Windows:
         sample: threshold of the subsampling (gensim: `sample`); 0: none.
         exponent: of the counts in the negatives' distribution (gensim: `ns_exponent`).
         counts: how often each id occurs, [vocabulary]; by default counted in the store, which reads it once.
+        shuffle: whether the text comes in random order. As it stands, as gensim takes it, similarities became better
+            (`benchmarks.word2vec`); texts that are sorted by what they are about may want it.
         seed: of all that is random.
 
     Raises:
@@ -74,6 +76,7 @@ class Windows:
         sample: float = 1e-3,
         exponent: float = 0.75,
         counts: np.ndarray | None = None,
+        shuffle: bool = False,
         seed: int = 0,
     ) -> None:
         for name, value, least in (
@@ -87,7 +90,7 @@ class Windows:
             raise InputError(f"the length is {length}; give a multiple of the block, {block}")
         if not 0 <= seed < 1 << 63:
             raise InputError(f"the seed is {seed}; give a number from 0 to 2^63 - 1")
-        self.store, self.seed, self.length, self.block = store, seed, length, block
+        self.store, self.seed, self.length, self.block, self.shuffle = store, seed, length, block, shuffle
         self.window, self.shared_negatives, self.sample = window, shared_negatives, sample
         self.vocabulary = store.vocabulary
         own = store.counts()
@@ -106,9 +109,12 @@ class Windows:
         self._fit_pieces(float(own @ self._keep) / store.tokens)
 
     def _fit_pieces(self, share: float) -> None:
-        """Choose how many pieces of how many tokens fit into an example, given the mean share of words that stay."""
+        """Choose how many pieces of how many tokens fit into an example, given the mean share of words that stay.
+
+        The share varies less between many pieces from all over the store than between passages: the margin is smaller.
+        """
         tokens = self.length / max(share, 1e-9)
-        self._pieces = max(1, round(tokens / _PIECE))
+        self._pieces = max(1, round(tokens / _PIECE)) if self.shuffle else 1
         size = max(1, min(int(tokens) // self._pieces, self.store.tokens))
         starts = np.linspace(0, self.store.tokens - size, _PROBES).astype(np.int64)
         kept = [self._keep[self.store.stream(start, start + size)[0]] for start in starts.tolist()]
@@ -176,7 +182,8 @@ class Windows:
         """Where the pieces of a group of examples start; found for many at once, as few cost nearly as much."""
         numbers = group * _ORDERED * self._pieces + np.arange(_ORDERED * self._pieces)
         epochs, places = np.divmod(numbers, self._count)
-        places = permute(places, self._count, key=random_bits(self.seed, _ORDER, epochs))
+        if self.shuffle:
+            places = permute(places, self._count, key=random_bits(self.seed, _ORDER, epochs))
         starts: list[list[int]] = (places * self._piece).reshape(-1, self._pieces).tolist()
         return starts
 

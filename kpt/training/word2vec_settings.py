@@ -37,7 +37,7 @@ class Shape(NamedTuple):
 
 
 # CBOW has one example a word, whose gradient is noisy with few negatives; more for more words are one product.
-SHAPES = {"skip-gram": Shape(0.025, 16, 12), "cbow": Shape(0.075, 64, 32)}
+SHAPES = {"skip-gram": Shape(0.03, 16, 20), "cbow": Shape(0.075, 64, 24)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +53,9 @@ class Word2VecSettings:
         epochs: how often the store is gone through (gensim: `epochs`).
         batch_size: examples of a batch.
         length: words of an example, a multiple of 16 (CBOW: of 64); by default 2048, fewer where the store is small.
-        learning_rate: its first value, from which it falls linearly (gensim: `alpha`); by default 0.025,
+        learning_rate: its first value, from which it falls linearly (gensim: `alpha`); by default 0.03,
             and 0.075 for CBOW.
+        shuffle: whether the text comes in random order, see `kpt.data.Windows`.
         checkpoint_every: steps between two checkpoints; by default an epoch.
         keep: how many of the newest checkpoints are kept.
         seed: of the initial vectors, the order, the subsampling, the windows and the negatives.
@@ -78,6 +79,7 @@ class Word2VecSettings:
     batch_size: int = 1
     length: int | None = None
     learning_rate: float | None = None
+    shuffle: bool = False
     checkpoint_every: int | None = None
     keep: int = 2
     seed: int = 0
@@ -115,6 +117,7 @@ class Word2VecSettings:
             shared_negatives=SHAPES[self.architecture].shared_negatives,
             sample=self.sample,
             counts=counts,
+            shuffle=self.shuffle,
             seed=self.seed,
         )
 

@@ -55,8 +55,9 @@ def test_a_batch_depends_on_seed_and_step_alone(store: TokenStore) -> None:
         np.testing.assert_array_equal(np.concatenate([host[name] for host in hosts]), array)
 
 
-def test_an_epoch_goes_once_through_all_words(store: TokenStore) -> None:
-    windows = Windows(store, length=512, sample=0)
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_an_epoch_goes_once_through_all_words(store: TokenStore, shuffle: bool) -> None:
+    windows = Windows(store, length=512, sample=0, shuffle=shuffle)
     total = np.zeros(store.vocabulary.size, int)
     for number in range(windows.examples_per_epoch):
         batch = windows.examples(number, 1)
@@ -69,10 +70,23 @@ def test_an_epoch_goes_once_through_all_words(store: TokenStore) -> None:
     assert windows.steps(4, 3) * 4 * windows.words_per_example == pytest.approx(3 * store.tokens, rel=0.05)
 
 
-def test_every_epoch_has_another_order_and_other_draws(store: TokenStore) -> None:
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_the_text_comes_as_it_stands_or_in_another_order_in_every_epoch(store: TokenStore, shuffle: bool) -> None:
+    windows = Windows(store, length=512, sample=0, shuffle=shuffle)
+    first, second = (
+        [windows.examples(epoch * windows.examples_per_epoch + number, 1) for number in range(3)] for epoch in range(2)
+    )
+    ids = [np.concatenate([batch["token_ids"][words_of(batch)] for batch in some]) for some in (first, second)]
+    assert np.array_equal(*ids) != shuffle
+    text, _ = store.stream(0, 4 * windows.words_per_example)
+    assert np.array_equal(ids[0], text[text != store.vocabulary.unk_id][: len(ids[0])]) != shuffle
+
+
+def test_every_epoch_has_other_draws(store: TokenStore) -> None:
     windows = Windows(store, length=512)
     first, second = windows.examples(0, 1), windows.examples(windows.examples_per_epoch, 1)
-    assert not np.array_equal(first["token_ids"], second["token_ids"])
+    for name in ("token_ids", "before", "negative_ids"):
+        assert not np.array_equal(first[name], second[name])
 
 
 def test_words_stay_with_their_probability_and_negatives_have_theirs(store: TokenStore) -> None:
@@ -109,7 +123,9 @@ def test_windows_are_drawn_evenly_and_end_with_the_sentence(make_store: Make) ->
     middle = place == 5
     share = np.bincount(before[middle], minlength=5)[1:] / middle.sum()
     np.testing.assert_allclose(share, 0.25, atol=0.02)
+    passage = np.repeat(np.arange(len(batches)), [words_of(b).sum() for b in batches])
     whole = middle & (np.roll(place, 5) == 0) & (np.roll(place, -5) == 10)
+    whole &= (np.roll(passage, 5) == passage) & (np.roll(passage, -5) == passage)
     assert (before[whole] == after[whole]).all()  # one window a word, reaching equally far on both sides
     second = place == 1  # one word before it, whatever the window, but for those that begin a piece
     assert before[second].mean() > 0.99 and before[second].max() == 1

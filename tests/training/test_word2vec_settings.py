@@ -31,7 +31,7 @@ def test_wrong_settings(values: dict[str, Any], words: str) -> None:
 
 
 def test_an_architecture_has_its_own_rate_and_blocks() -> None:
-    assert Word2VecSettings().peak == 0.025 and Word2VecSettings(architecture="cbow").peak == 0.075
+    assert Word2VecSettings().peak == 0.03 and Word2VecSettings(architecture="cbow").peak == 0.075
     assert Word2VecSettings(architecture="cbow", learning_rate=0.1).peak == 0.1
 
 
