@@ -19,8 +19,8 @@ __all__ = ["Word2VecSettings"]
 
 #: The last learning rate (gensim: `min_alpha`).
 LAST_RATE = 1e-4
-#: Examples are shorter than `LONGEST` where an epoch would else have fewer than so many.
-LONGEST, SHORTEST, EXAMPLES = 2048, 128, 64
+#: Examples are shorter than an architecture's where an epoch would else have fewer than so many.
+SHORTEST, EXAMPLES = 128, 64
 
 
 class Shape(NamedTuple):
@@ -29,15 +29,17 @@ class Shape(NamedTuple):
     Attributes:
         learning_rate: that of a single pair, to begin with.
         block: words that share so many negatives: `shared_negatives`.
+        length: words of an example.
     """
 
     learning_rate: float
     block: int
     shared_negatives: int
+    length: int
 
 
 # CBOW has one example a word, whose gradient is noisy with few negatives; more for more words are one product.
-SHAPES = {"skip-gram": Shape(0.03, 16, 20), "cbow": Shape(0.075, 64, 24)}
+SHAPES = {"skip-gram": Shape(0.03, 32, 24, 2048), "cbow": Shape(0.075, 64, 20, 4096)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,8 @@ class Word2VecSettings:
         sample: threshold of the subsampling of frequent words (gensim: `sample`); 0: none.
         epochs: how often the store is gone through (gensim: `epochs`).
         batch_size: examples of a batch.
-        length: words of an example, a multiple of 16 (CBOW: of 64); by default 2048, fewer where the store is small.
+        length: words of an example, a multiple of 32 (CBOW: of 64); by default 2048 (CBOW: 4096), fewer where the
+            store is small.
         learning_rate: its first value, from which it falls linearly (gensim: `alpha`); by default 0.03,
             and 0.075 for CBOW.
         shuffle: whether the text comes in random order, see `kpt.data.Windows`.
@@ -109,12 +112,13 @@ class Word2VecSettings:
 
     def windows(self, store: TokenStore, counts: np.ndarray | None = None) -> Windows:
         """Return the maker of examples."""
+        shape = SHAPES[self.architecture]
         return Windows(
             store,
-            length=self.length or fitting_length(store.tokens // self.batch_size),
-            block=SHAPES[self.architecture].block,
+            length=self.length or fitting_length(store.tokens // self.batch_size, shape.length),
+            block=shape.block,
             window=self.window,
-            shared_negatives=SHAPES[self.architecture].shared_negatives,
+            shared_negatives=shape.shared_negatives,
             sample=self.sample,
             counts=counts,
             shuffle=self.shuffle,
@@ -139,14 +143,14 @@ class Word2VecSettings:
         return model
 
 
-def fitting_length(words: int) -> int:
+def fitting_length(words: int, longest: int) -> int:
     """Return the length of examples with which an epoch over so many words still has many of them.
 
     Example:
-        >>> fitting_length(2_700_000), fitting_length(20_000)
+        >>> fitting_length(2_700_000, 2048), fitting_length(20_000, 2048)
         (2048, 256)
     """
-    length = LONGEST
+    length = longest
     while length > SHORTEST and length * EXAMPLES > words:
         length //= 2
     return length

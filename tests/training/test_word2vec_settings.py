@@ -18,9 +18,9 @@ from kpt.training.word2vec_settings import Word2VecSettings, fitting_length
         ({"keep": 0}, "keep is 0; give 1 or more"),
         ({"sample": -1.0}, "sample is -1.0"),
         ({"sample": float("nan")}, "sample is nan"),
-        ({"length": 100}, "length is 100; give a multiple of 16"),
+        ({"length": 100}, "length is 100; give a multiple of 32"),
         ({"length": 32, "architecture": "cbow"}, "length is 32; give a multiple of 64"),
-        ({"window": 20}, "window is 20; give 16 or less for skip-gram"),
+        ({"window": 40}, "window is 40; give 32 or less for skip-gram"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0"),
         ({"seed": -1}, "seed is -1"),
     ],
@@ -37,5 +37,6 @@ def test_an_architecture_has_its_own_rate_and_blocks() -> None:
 
 @pytest.mark.parametrize("words", [1, 5_000, 20_000, 2_700_000])
 def test_small_stores_have_examples_enough(words: int) -> None:
-    length = fitting_length(words)
-    assert length % 64 == 0 and (length == 128 or length * 64 <= words)
+    for longest in (2048, 4096):
+        length = fitting_length(words, longest)
+        assert length % 64 == 0 and (length == 128 or length * 64 <= words) and length <= longest
