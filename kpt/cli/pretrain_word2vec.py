@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--length",
         type=positive_integer,
         metavar="N",
-        help="words of an example, a multiple of 32 (default: 2048, fewer where the store is small; cbow: 64 and 4096)",
+        help="words of an example, a multiple of 16 (default: 2048, fewer where the store is small; cbow: 64 and 4096)",
     )
     group.add_argument(
         "--learning-rate",

@@ -39,7 +39,7 @@ class Shape(NamedTuple):
 
 
 # CBOW has one example a word, whose gradient is noisy with few negatives; more for more words are one product.
-SHAPES = {"skip-gram": Shape(0.03, 32, 24, 2048), "cbow": Shape(0.075, 64, 20, 4096)}
+SHAPES = {"skip-gram": Shape(0.03, 16, 24, 2048), "cbow": Shape(0.075, 64, 20, 4096)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Word2VecSettings:
         sample: threshold of the subsampling of frequent words (gensim: `sample`); 0: none.
         epochs: how often the store is gone through (gensim: `epochs`).
         batch_size: examples of a batch.
-        length: words of an example, a multiple of 32 (CBOW: of 64); by default 2048 (CBOW: 4096), fewer where the
+        length: words of an example, a multiple of 16 (CBOW: of 64); by default 2048 (CBOW: 4096), fewer where the
             store is small.
         learning_rate: its first value, from which it falls linearly (gensim: `alpha`); by default 0.03,
             and 0.075 for CBOW.
