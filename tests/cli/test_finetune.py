@@ -8,6 +8,7 @@ import pytest
 from kpt.cli import finetune
 from kpt.cli.main import main
 from kpt.data import read_squad
+from kpt.training import RunFolder
 from tests.tasks.small_questions import small_squad
 from tests.training.small_finetuning import small_columns, small_files, small_run
 
@@ -17,12 +18,14 @@ SMALL = ["--epochs", "6", "--batch-size", "8", "--learning-rate", "1e-2", "--len
 def test_tune_then_evaluate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run = small_run(tmp_path / "bert")
     train, validation = small_files(tmp_path)
+    more = ["--balance", "--training-windows", "2"]
     files = ["--train", str(train), "--validation", str(validation), "--out", str(tmp_path / "tuned")]
-    assert main(["finetune", "classify", "--from", str(run.path), *files, *SMALL, "--balance", "--json"]) == 0
+    assert main(["finetune", "classify", "--from", str(run.path), *files, *SMALL, *more, "--json"]) == 0
     captured = capfd.readouterr()
     results = json.loads(captured.out)
     assert results["accuracy"] == 1 and results["report"] == str(tmp_path / "tuned" / "report.html")
     assert "held out after 18 steps:" in captured.err
+    assert RunFolder(tmp_path / "tuned").config["training"]["training_windows"] == 2
 
     assert main(["evaluate", "--from", str(tmp_path / "tuned"), "--data", str(train), str(validation), "--json"]) == 0
     scores = json.loads(capfd.readouterr().out)
@@ -37,7 +40,7 @@ def test_tune_then_evaluate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
 
     source = ["--from", str(run.path)]
     assert "is not empty; choose another --out" in refused(*source, *files)
-    assert main(["finetune", "classify", *source, *files, *SMALL, "--balance", "--resume", "--json"]) == 0
+    assert main(["finetune", "classify", *source, *files, *SMALL, *more, "--resume", "--json"]) == 0
     assert {**json.loads(capfd.readouterr().out), "seconds": 0} == {**results, "seconds": 0}  # it was complete
     assert "has the training setting epochs 6, not 4; go on with" in refused(*source, *files, "--resume")
     assert "goes on with a single run; leave out --repeats" in refused(*source, *files, "--resume", "--repeats", "2")

@@ -48,7 +48,8 @@ def test_the_arguments_become_settings(tmp_path: Path, monkeypatch: pytest.Monke
         "keep": 3,
         "seed": 5,
     }
-    assert call(*(word for name, value in values.items() for word in (f"--{name}", str(value)))) == {"words": 7}
+    words = [word for name, value in values.items() for word in (f"--{name}", str(value))]
+    assert call(*words, "--shuffle") == {"words": 7}
     ((data, out, settings), options) = calls[0]
     assert (data, out) == (Path("store"), tmp_path / "run")
     assert settings == Word2VecSettings(
@@ -61,6 +62,7 @@ def test_the_arguments_become_settings(tmp_path: Path, monkeypatch: pytest.Monke
         batch_size=4,
         length=1024,
         learning_rate=1e-2,
+        shuffle=True,
         checkpoint_every=50,
         keep=3,
         seed=5,

@@ -44,9 +44,12 @@ def test_toml_and_json_are_read_alike(tmp_path: Path) -> None:
 
 def test_a_task_has_the_settings_of_the_run_and_its_own() -> None:
     run = FinetuneSettings(epochs=7, dropout=0.3)
-    task = TaskFiles("stars", "a.tsv", "b.tsv", "regress", own={"label_field": "stars", "windows": 2})
+    task = TaskFiles(
+        "stars", "a.tsv", "b.tsv", "regress", own={"label_field": "stars", "windows": 2, "training_windows": 1}
+    )
     own = task_settings(task, run)
-    assert (own.task, own.epochs, own.dropout, own.label_field, own.windows) == ("regress", 7, 0.3, "stars", 2)
+    assert (own.task, own.epochs, own.dropout, own.label_field) == ("regress", 7, 0.3, "stars")
+    assert (own.windows, own.training_windows) == (2, 1)
     with pytest.raises(InputError, match="the task 'stars' has epochs; it may have multi_label, "):
         task_settings(TaskFiles("stars", "a", "b", own={"epochs": 3}), run)
     with pytest.raises(InputError, match="the task 'stars': task is 'rank'"):
