@@ -11,7 +11,7 @@ import numpy as np
 from kpt.objectives import Word2Vec
 
 # As of `kpt.training.Word2VecSettings`.
-BLOCK, SHARED_NEGATIVES, LENGTH, WINDOW = 16, 12, 2048, 5
+BLOCK, SHARED_NEGATIVES, LENGTH, WINDOW = 16, 20, 2048, 5
 
 
 def synthetic_windows(vocabulary: int, rows: int, length: int, count: int) -> list[dict[str, np.ndarray]]:
@@ -51,7 +51,7 @@ def skip_gram(options: argparse.Namespace) -> tuple[Word2Vec, list[dict[str, np.
     rows = max(1, options.words // LENGTH)
     model = Word2Vec(options.vocabulary, options.word2vec_width, window=WINDOW, dtype="float32")
     batches = synthetic_windows(options.vocabulary, rows, min(LENGTH, options.words), 4)
-    return model, batches, keras.optimizers.SGD(0.025)
+    return model, batches, keras.optimizers.SGD(0.03)
 
 
 def figures(model: Word2Vec, batches: list[dict[str, np.ndarray]], seconds: float) -> dict[str, Any]:

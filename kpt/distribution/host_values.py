@@ -41,7 +41,7 @@ class HostValues:
         if keras.backend.backend() == "jax":
             import jax
 
-            return cls() if jax.process_count() > 1 else None
+            return cls() if keras.distribution.distribution() is not None and jax.process_count() > 1 else None
         strategy = getattr(model, "_distribute_strategy", None)
         return None if strategy is None or worker_position(strategy)[0] == 1 else cls(strategy)
 
@@ -80,9 +80,11 @@ class HostsVote:
     def largest(self, wanted: int) -> int:
         """Return the largest number of all hosts, the same on each; 0 after steps in which they do not ask."""
         self._steps += 1
-        if self._steps < self._next:
-            return 0
-        seconds = (time.perf_counter() - self._begin) / (self._steps - self._asked)
+        return 0 if self._steps < self._next else self.largest_now(wanted)
+
+    def largest_now(self, wanted: int) -> int:
+        """Return the largest number of all hosts, as they all ask now."""
+        seconds = (time.perf_counter() - self._begin) / max(1, self._steps - self._asked)
         found = self._values.gather([wanted, seconds]).max(axis=0)
         self._asked, self._next = self._steps, self._steps + steps_within(SECONDS, float(found[1]))
         self._begin = time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Self
 
@@ -68,12 +69,21 @@ class Interruption(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Leave `fit` if that was asked for."""
-        wanted = ERRORS.index(self._error) + 1 if self.asked else 0
+        wanted = self._wanted
         if self._vote is not None:
             wanted = self._vote.largest(wanted)
         if wanted:
             self.heard, self._error = True, ERRORS[wanted - 1]
             raise self._error
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Tell the other hosts of a signal that came after they asked last."""
+        if self._vote is not None and (wanted := self._vote.largest_now(self._wanted)):
+            self.asked, self._error = True, ERRORS[wanted - 1]
+
+    @property
+    def _wanted(self) -> int:
+        return ERRORS.index(self._error) + 1 if self.asked else 0
 
     def wait_for_hosts(self) -> None:
         """Wait for the other hosts that have left `fit` with this one; they would miss one that ended before."""
@@ -122,4 +132,7 @@ def train_and_finish(
         finally:
             if not interruption.urgent:
                 results = finish()
+                if interruption.heard:
+                    with suppress(Exception):
+                        interruption.wait_for_hosts()
     return results

@@ -65,9 +65,8 @@ def kept_run(
         keep()
         with suppress(Exception):
             report()
-        if interruption.heard:
-            with suppress(Exception):  # one that is gone leaves the others as they are
-                interruption.wait_for_hosts()
+        with suppress(Exception):  # one that is gone leaves the others as they are
+            interruption.wait_for_hosts()
         raise interruption.with_message(
             f"interrupted after step {checkpoints.step:,}, of which {run.path} has a checkpoint; go on with the same "
             "command and --resume"

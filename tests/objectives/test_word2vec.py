@@ -131,7 +131,7 @@ def test_the_full_softmax_is_the_reference_for_few_words(architecture: str) -> N
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_words_that_occur_together_come_together(architecture: str, store: TokenStore) -> None:
     keras.utils.set_random_seed(1)
-    steps = 400
+    steps = 800
     model = Word2Vec(store.vocabulary.size, 16, architecture, window=WINDOW)
     model.compile(optimizer=keras.optimizers.SGD(WarmupDecay(0.1, steps, floor=0.01)))
     model.fit(batches(store, steps), verbose=0)

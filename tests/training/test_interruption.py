@@ -104,6 +104,9 @@ class Vote:
         self.steps += 1
         return max(wanted, self.others) if self.steps == 3 else 0
 
+    def largest_now(self, wanted: int) -> int:
+        return max(wanted, self.others)
+
     def wait(self) -> None:
         self.waited += 1
 
@@ -132,6 +135,16 @@ def test_a_signal_waits_until_the_hosts_ask_each_other() -> None:
         assert not interruption.heard
         with pytest.raises(KeyboardInterrupt):
             interruption.on_train_batch_end(2)
+
+
+def test_a_signal_after_the_last_question_is_told_at_the_end() -> None:
+    vote: Any = Vote(others=2)
+    with Interruption() as interruption:
+        interruption._vote = vote
+        interruption.on_train_batch_end(0)
+        interruption.on_train_end()
+        assert interruption.asked and not interruption.heard
+        assert isinstance(interruption.with_message("go on"), Terminated)
 
 
 def test_alone_nobody_is_waited_for() -> None:
