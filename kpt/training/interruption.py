@@ -49,6 +49,7 @@ class Interruption(keras.callbacks.Callback):
         self._error: type[BaseException] = KeyboardInterrupt
         self._before: dict[int, Any] = {}
         self._vote: HostsVote | None = None
+        self._agreed = False  # all hosts know; one that has a signal after the last question ends alone
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -73,13 +74,15 @@ class Interruption(keras.callbacks.Callback):
         if self._vote is not None:
             wanted = self._vote.largest(wanted)
         if wanted:
-            self.heard, self._error = True, ERRORS[wanted - 1]
+            self.heard = self._agreed = True
+            self._error = ERRORS[wanted - 1]
             raise self._error
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Tell the other hosts of a signal that came after they asked last."""
         if self._vote is not None and (wanted := self._vote.largest_now(self._wanted)):
-            self.asked, self._error = True, ERRORS[wanted - 1]
+            self.asked = self._agreed = True
+            self._error = ERRORS[wanted - 1]
 
     @property
     def _wanted(self) -> int:
@@ -87,7 +90,7 @@ class Interruption(keras.callbacks.Callback):
 
     def wait_for_hosts(self) -> None:
         """Wait for the other hosts that have left `fit` with this one; they would miss one that ended before."""
-        if self._vote is not None:
+        if self._vote is not None and self._agreed:
             self._vote.wait()
 
     def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -132,7 +135,6 @@ def train_and_finish(
         finally:
             if not interruption.urgent:
                 results = finish()
-                if interruption.heard:
-                    with suppress(Exception):
-                        interruption.wait_for_hosts()
+                with suppress(Exception):
+                    interruption.wait_for_hosts()
     return results

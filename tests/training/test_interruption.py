@@ -147,5 +147,15 @@ def test_a_signal_after_the_last_question_is_told_at_the_end() -> None:
         assert isinstance(interruption.with_message("go on"), Terminated)
 
 
+def test_hosts_that_do_not_know_are_not_waited_for() -> None:
+    vote: Any = Vote(others=0)
+    with Interruption() as interruption:
+        interruption._vote = vote
+        interruption.on_train_end()
+        signal.raise_signal(signal.SIGINT)
+        interruption.wait_for_hosts()
+    assert interruption.asked and vote.waited == 0
+
+
 def test_alone_nobody_is_waited_for() -> None:
     Interruption().wait_for_hosts()
