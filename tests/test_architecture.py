@@ -65,8 +65,8 @@ ROOT_MODULES = {"__init__", "errors", "files", "lazy", "urls"}
 
 # The only places whose job needs TensorFlow; the last one is a script that runs without kpt.
 TENSORFLOW_PLACES = re.compile(
-    r"text/\w+_graph\.py|distribution/(devices|hardware|keras_repairs|lost_hosts|replica_batches|replicas|strategies)\.py"
-    r"|evaluation/input_gradients\.py|objectives/table_rows\.py|generation/compiled\.py|export/|serving/|cli/demo_query\.py"
+    r"text/\w+_graph\.py|distribution/(devices|hardware|host_values|keras_repairs|lost_hosts|replica_batches|replicas)\.py"
+    r"|distribution/strategies\.py|evaluation/input_gradients\.py|objectives/table_rows\.py|generation/compiled\.py|export/|serving/|cli/demo_query\.py"
 )
 BACKENDS = ("tensorflow", "tensorflow_text", "torch", "jax", "keras", "keras_hub", "keras_nlp")
 

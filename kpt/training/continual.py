@@ -143,6 +143,7 @@ def finetune_continual(
             try:
                 stages.train(name, [*own, interruption])
             finally:
+                log.close()
                 if shown:
                     shown.close()
 

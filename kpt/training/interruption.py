@@ -48,7 +48,9 @@ class Interruption(keras.callbacks.Callback):
         self.asked = self.urgent = self.heard = False
         self._error: type[BaseException] = KeyboardInterrupt
         self._before: dict[int, Any] = {}
+        # Steps of training and batches of evaluation each have a pace of their own.
         self._vote: HostsVote | None = None
+        self._evaluation_vote: HostsVote | None = None
         self._agreed = False  # all hosts know; one that has a signal after the last question ends alone
 
     def __enter__(self) -> Self:
@@ -66,17 +68,15 @@ class Interruption(keras.callbacks.Callback):
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Find out whether there are other hosts to ask."""
         if self._vote is None and (hosts := HostValues.of(self.model)):
-            self._vote = HostsVote(hosts)
+            self._vote, self._evaluation_vote = HostsVote(hosts), HostsVote(hosts)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Leave `fit` if that was asked for."""
-        wanted = self._wanted
-        if self._vote is not None:
-            wanted = self._vote.largest(wanted)
-        if wanted:
-            self.heard = self._agreed = True
-            self._error = ERRORS[wanted - 1]
-            raise self._error
+        self._leave(self._vote)
+
+    def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Leave the evaluation if that was asked for; training has ended a step by then."""
+        self._leave(self._evaluation_vote)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Tell the other hosts of a signal that came after they asked last."""
@@ -93,13 +93,16 @@ class Interruption(keras.callbacks.Callback):
         if self._vote is not None and self._agreed:
             self._vote.wait()
 
-    def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Leave the evaluation if that was asked for; training has ended a step by then."""
-        self.on_train_batch_end(batch)
-
     def with_message(self, message: str) -> BaseException:
         """Return what to raise instead of the bare interruption, which says what was kept and how to go on."""
         return self._error(message)
+
+    def _leave(self, vote: HostsVote | None) -> None:
+        wanted = self._wanted if vote is None else vote.largest(self._wanted)
+        if wanted:
+            self.heard = self._agreed = True
+            self._error = ERRORS[wanted - 1]
+            raise self._error
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self._error = Terminated if number == signal.SIGTERM else KeyboardInterrupt

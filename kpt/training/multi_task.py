@@ -137,6 +137,7 @@ def finetune_multi_task(
                 LabelledBatches(mixture, batch_size=batch_size), epochs=settings.epochs, callbacks=callbacks_, verbose=0
             )
         finally:
+            log.close()
             if shown:
                 shown.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import gcd
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kpt.data import Batches, TokenStore
+from kpt.data import Batches, TokenStore, Windows
 from kpt.errors import InputError
 from kpt.files import write_json
 from kpt.objectives import Word2Vec
@@ -24,7 +24,7 @@ from kpt.training.finite_loss import FiniteLoss
 from kpt.training.kept_run import kept_run
 from kpt.training.metrics_log import MetricsLog, read_metrics
 from kpt.training.on_devices import on_devices
-from kpt.training.pretraining import begun_run
+from kpt.training.pretraining import begun_run, check_same
 from kpt.training.pretraining_data import content_of
 from kpt.training.progress import TrainingProgress
 from kpt.training.report import write_report
@@ -42,6 +42,8 @@ KIND = "word2vec"
 VECTORS = "vectors.safetensors"
 #: Settings that are the model's own.
 MODEL = ("architecture", "width", "window", "negatives")
+#: Settings that are the architecture's own.
+SHAPE = ("block", "shared_negatives")
 #: The file of their map, for the report.
 MAP = "map.json"
 
@@ -94,12 +96,12 @@ def pretrain_word2vec(
     counts = store.counts()
     windows = settings.windows(store, counts)
     needed = windows.steps(settings.batch_size, settings.epochs)
-    steps, together = plan(needed, begun_steps(Path(out)) if resume else None)
+    steps, together = plan(needed)
     words_per_step = windows.words_per_example * settings.batch_size
-    config = config_of(settings, store, windows.length, steps, source)
+    config = config_of(settings, store, windows, steps, source)
     random.seed(settings.seed)  # Keras draws the seeds of its initializers from it, on every backend
     model = None if source is None else grown(source, store, settings, steps)  # refused before a folder is made
-    run = begun_run(Path(out), config) if resume else None
+    run = begun(Path(out), config) if resume else None
     if run is None:
         run = RunFolder.create(out, tokenizer, config, overwrite=overwrite)
 
@@ -170,32 +172,39 @@ def grown(source: str | os.PathLike[str], store: TokenStore, settings: Word2VecS
     return settings.compiled(model.extend(store.vocabulary.size), steps)
 
 
-def begun_steps(path: Path) -> int | None:
-    """Return how many steps a run has that was begun in a folder; None without one."""
+def begun(path: Path, config: Mapping[str, Any]) -> RunFolder | None:
+    """Return the run to go on with in a folder, None if none was begun there.
+
+    Raises:
+        InputError: it has another model, other data or settings, or examples that this version does not make.
+    """
     if not (path / "config.json").is_file():
         return None
-    steps = RunFolder(path).config.get("training", {}).get("steps")
-    return steps if isinstance(steps, int) else None
+    run = RunFolder(path)
+    check_kind(run)
+    check_same(run, {**config, "training": {}})  # first: examples differ with the architecture
+    old = run.config.get("training", {})
+    if any(old.get(name) != config["training"][name] for name in SHAPE):
+        raise InputError(
+            f"the run {run.path} was begun by an earlier version of kpt, which made its examples in another way; go on "
+            f"from its vectors in another folder: --from {run.path}"
+        )
+    return begun_run(path, config)
 
 
-def plan(steps: int, begun: int | None = None) -> tuple[int, int]:
+def plan(steps: int) -> tuple[int, int]:
     """Return how many steps a run has, and how many of them are executed together: a divisor of that.
 
     Keras looks at the loss after each execution, which takes as long as a few steps; PyTorch allows of one step alone.
 
     Args:
         steps: how many are needed.
-        begun: how many a run has that is to go on; they stay if they are little more, as those of earlier versions are.
 
     Example:
-        >>> plan(6603, begun=6608)
-        (6608, 16)
         >>> plan(6603), plan(903), plan(9)
         ((6624, 32), (918, 18), (9, 1))
     """
     together = max(1, min(TOGETHER, steps // LOOKS))
-    if begun is not None and steps <= begun < steps + TOGETHER:
-        return begun, gcd(together, begun)
     return -(-steps // together) * together, together
 
 
@@ -254,10 +263,11 @@ def report(run: RunFolder, store: TokenStore, words_per_step: int) -> dict[str, 
 
 
 def config_of(
-    settings: Word2VecSettings, store: TokenStore, length: int, steps: int, source: str | os.PathLike[str] | None
+    settings: Word2VecSettings, store: TokenStore, windows: Windows, steps: int, source: str | os.PathLike[str] | None
 ) -> dict[str, Any]:
     """Return the configuration as `config.json` has it."""
-    training = asdict(settings) | {"learning_rate": settings.peak, "length": length, "steps": steps}
+    training = asdict(settings) | {"learning_rate": settings.peak, "length": windows.length, "steps": steps}
+    training |= {name: getattr(windows, name) for name in SHAPE}
     model = {name: training.pop(name) for name in MODEL}
     if source is not None:
         model["from"] = os.fspath(source)

@@ -69,15 +69,11 @@ def test_steps_may_train_on_some_windows_of_long_texts(tmp_path: Path, monkeypat
         widths["trained"] = [batches(0, 2)[index][0]["token_ids"].shape[1] for index in range(2)]
         raise Begun
 
-    def fit(model: Any, examples: Any) -> bool:
-        widths["fitted"] = examples.texts.batch(np.arange(8))["token_ids"].shape[1]
-        return False
-
     monkeypatch.setattr(finetuning, "fit_steps", begin)
-    monkeypatch.setattr(finetuning, "fit_head", fit)
+    monkeypatch.setattr(finetuning, "fit_head", lambda *arguments: False)
     with pytest.raises(Begun):
         finetune(source, data, data, tmp_path / "out", settings(training_windows=2, length=8, batch_size=4))
-    assert max(widths["trained"]) <= 16 + 1 < widths["fitted"]  # the second is widened for Keras
+    assert max(widths["trained"]) <= 16 + 1  # the second is widened for Keras
 
 
 def test_the_seed_decides(tmp_path: Path) -> None:

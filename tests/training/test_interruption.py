@@ -114,7 +114,7 @@ class Vote:
 def test_another_host_is_left_together_with() -> None:
     vote: Any = Vote(others=2)
     with Interruption() as interruption:
-        interruption._vote = vote
+        interruption._vote = interruption._evaluation_vote = vote
         interruption.on_train_batch_end(0)
         interruption.on_test_batch_end(0)
         with pytest.raises(Terminated):
@@ -123,6 +123,19 @@ def test_another_host_is_left_together_with() -> None:
         assert isinstance(interruption.with_message("go on"), Terminated)
         interruption.wait_for_hosts()
     assert vote.waited == 1
+
+
+def test_training_and_evaluation_are_asked_at_their_own_pace() -> None:
+    training: Any = Vote(others=0)
+    evaluation: Any = Vote(others=1)
+    with Interruption() as interruption:
+        interruption._vote, interruption._evaluation_vote = training, evaluation
+        interruption.on_train_batch_end(0)
+        interruption.on_test_batch_end(0)
+        interruption.on_test_batch_end(1)
+        assert (training.steps, evaluation.steps) == (1, 2)
+        with pytest.raises(KeyboardInterrupt):
+            interruption.on_test_batch_end(2)
 
 
 def test_a_signal_waits_until_the_hosts_ask_each_other() -> None:

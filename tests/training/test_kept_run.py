@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import pytest
@@ -74,6 +74,23 @@ def test_an_interrupted_run_is_kept(number: int, error: Any, after_the_last_step
         f"interrupted after step 12, of which {parts.run.path} has a checkpoint; go on with the same command and "
         "--resume"
     )
+
+
+def test_the_other_hosts_are_waited_for_when_all_is_kept(tmp_path: Path) -> None:
+    class Others:
+        """Hosts of which one has had a SIGTERM."""
+
+        def largest(self, wanted: int) -> int:
+            return 2
+
+        def wait(self) -> None:
+            parts.note("hosts")
+
+    parts, others = Parts(tmp_path), Others()
+    with pytest.raises(Terminated), parts.kept() as interruption:
+        interruption._vote = cast(Any, others)
+        interruption.on_train_batch_end(0)
+    assert parts.asked == ["close", "save", "wait", "keep", "report", "hosts"]
 
 
 def test_the_second_signal_ends_at_once(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import keras
 import pytest
 
 from kpt.distribution import Devices
+from kpt.errors import Terminated
 from kpt.files import write_json
 from kpt.training.on_devices import on_devices
 
@@ -81,6 +82,21 @@ def test_a_new_run_does_not_look_at_an_old_one(tmp_path: Path) -> None:
     devices = host(1)
     assert train("data", begun(tmp_path), devices=devices)["found"] == []
     assert devices.entered == ["steps of the newest checkpoint: 0", "scope"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Terminated])
+def test_what_another_host_says_of_its_end_names_the_chiefs_folder(tmp_path: Path, error: type[BaseException]) -> None:
+    written = []
+
+    @on_devices
+    def interrupted(out: Any) -> dict[str, Any]:
+        written.append(Path(out))
+        raise error(f"interrupted; {out} has a checkpoint")
+
+    with pytest.raises(error) as raised:
+        interrupted(tmp_path / "run", devices=host(1))
+    assert written[0] != tmp_path / "run"
+    assert str(raised.value) == f"interrupted; {tmp_path / 'run'} has a checkpoint"
 
 
 RESUME = """

@@ -64,6 +64,22 @@ def test_only_the_head_changes_and_it_tells_the_labels(document_width: int) -> N
     assert model.classify(TEXTS) == LABELS
 
 
+def test_the_head_reads_whole_texts_where_steps_train_on_some_windows_of_them() -> None:
+    tokenizer = small_tokenizer()
+    model = Classifier(small_encoder(tokenizer), ["neg", "pos"], tokenizer=tokenizer, length=8, windows=16)
+    texts = [" ".join([TEXTS[row]] * (4 + row)) for row in range(8)]
+    data = LabelledTexts(texts, None, LABELS[:8], places=[f"line {i}" for i in range(8)])
+    all_windows, drawn = (labelled_examples(model, data, drawn_windows=count) for count in (None, 1))
+    numbers = np.arange(8)
+    trained = [examples.examples(0, 8)[0]["token_ids"].shape[1] for examples in (all_windows, drawn)]
+    assert trained[1] <= 9 < trained[0]
+    whole, read_ = (head_inputs(model, examples, 4) for examples in (all_windows, drawn))
+    np.testing.assert_array_equal(whole[2], read_[2])
+    assert sorted(whole[2]) == numbers.tolist()
+    np.testing.assert_allclose(whole[0], read_[0], atol=1e-6)
+    np.testing.assert_array_equal(whole[1].toarray(), read_[1].toarray())
+
+
 def test_what_the_head_reads_is_in_the_order_of_the_texts() -> None:
     tokenizer = small_tokenizer()
     model = Regressor(small_encoder(tokenizer), mean=2.0, deviation=3.0, tokenizer=tokenizer, length=16)
