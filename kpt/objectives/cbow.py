@@ -7,12 +7,13 @@ from typing import Any
 
 from keras import ops
 
-from kpt.objectives.word_blocks import WordBlocks, kept, logistic_losses, spread_over_windows, turned, window_sums
+from kpt.objectives.word_blocks import WordBlocks, kept, logistic_losses, turned
+from kpt.objectives.word_windows import spread_over_windows, window_sums
 
 __all__ = ["cbow_gradients", "cbow_loss", "cbow_softmax_loss"]
 
 Take = Callable[[Any], Any]
-Rates = tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]
+Rates = tuple[Callable[..., Any], Callable[..., Any]]
 
 
 def cbow_loss(vectors: Take, contexts: Take, blocks: WordBlocks, negatives: float) -> tuple[Any, Any]:
@@ -62,7 +63,7 @@ def cbow_gradients(
     own_slope = predicted * (ops.sigmoid(own) - 1.0)
     weight = (predicted * (negatives / shared.shape[1]))[:, None, :]
     other_slope = ops.cast(weight * ops.sigmoid(others), dtype)
-    row_rates = rates[0](blocks.context_shares, ops.concatenate([targets, shared], axis=1))
+    row_rates = rates[0](blocks.context_shares, targets, shared)
     own_rates = rates[1](blocks.centre_shares, means)
     other_rates = rates[1](blocks.negative_shares, means)
     mean_gradients = ops.cast(own_slope, dtype)[:, :, None] * targets + ops.matmul(turned(other_slope), shared)

@@ -7,12 +7,19 @@ from typing import Any
 
 from keras import ops
 
-from kpt.objectives.word_blocks import WordBlocks, logistic_losses, turned, window_masks
+from kpt.objectives.word_blocks import WordBlocks, kept, logistic_losses, turned
+from kpt.objectives.word_windows import (
+    spread_over_windows,
+    window_masks,
+    window_places,
+    window_products,
+    window_sums,
+)
 
 __all__ = ["skip_gram_gradients", "skip_gram_loss", "skip_gram_softmax_loss"]
 
 Take = Callable[[Any], Any]
-Rates = tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]
+Rates = tuple[Callable[..., Any], Callable[..., Any]]
 
 
 def skip_gram_loss(vectors: Take, contexts: Take, blocks: WordBlocks, negatives: float) -> tuple[Any, Any]:
@@ -43,23 +50,30 @@ def skip_gram_gradients(
 ) -> tuple[tuple[Any, Any], tuple[Any, Any], Any, Any]:
     """Return the gradients of `skip_gram_loss` as rows, with far less arithmetic than differentiating it.
 
+    Where the pieces are the blocks, products of small matrices have all pairs of a block at once, most of which lie
+    outside of the windows. Where a piece has several blocks, as a whole passage, the windows are summed up by
+    `kpt.objectives.word_windows`, which is faster on JAX.
+
     Args:
         vectors: gives the rows of ids.
         contexts: gives the rows of ids.
         blocks: see `word_blocks`.
         negatives: per pair.
         rates: two functions that give the factors on the gradients of the vectors, and of the contexts' vectors, from
-            the words' shares and the rows of the other table that the gradients depend on. To multiply here costs next
-            to nothing.
+            the words' shares and the rows of the other table, one tensor or two, that the gradients depend on. To
+            multiply here costs next to nothing.
         measured: the loss is that of every so-manieth block; logarithms cost as much as products.
 
     Returns:
         Ids `[m]` and gradients `[m, width]` of the vectors; the same of the contexts' vectors; then loss and number of
         pairs of the measured blocks. An id may occur several times: its gradients add up.
     """
+    if blocks.contexts.shape[1] != blocks.centres.shape[1] + 2 * blocks.window:
+        return _gradients_by_places(vectors, contexts, blocks, negatives, rates, measured)
     logits, positives, weights, rows, targets = _logits(vectors, contexts, blocks, negatives)
     slope = weights * ops.sigmoid(logits) - positives
-    row_rates = rates[0](blocks.centre_shares, targets)
+    own = slice(blocks.window, blocks.contexts.shape[1] - blocks.window)
+    row_rates = rates[0](blocks.centre_shares, targets[:, own], targets[:, blocks.contexts.shape[1] :])
     target_rates = rates[1](ops.concatenate([blocks.context_shares, blocks.negative_shares], axis=1), rows)
     slope = ops.cast(slope, rows.dtype)
     row_gradients = ops.matmul(turned(slope), targets) * ops.cast(row_rates, rows.dtype)[:, :, None]
@@ -68,10 +82,50 @@ def skip_gram_gradients(
     loss = logistic_losses(logits[some], positives[some], weights[some])
     target_ids = ops.concatenate([blocks.contexts, blocks.negatives], axis=1)
     return (
-        _flat(blocks.centres, row_gradients),
-        _flat(target_ids, target_gradients),
+        (ops.reshape(blocks.centres, (-1,)), _flat(row_gradients)),
+        (ops.reshape(target_ids, (-1,)), _flat(target_gradients)),
         loss,
         ops.sum(positives[some]),
+    )
+
+
+def _gradients_by_places(
+    vectors: Take, contexts: Take, blocks: WordBlocks, negatives: float, rates: Rates, measured: int
+) -> tuple[tuple[Any, Any], tuple[Any, Any], Any, Any]:
+    """What `skip_gram_gradients` returns."""
+    rows, near, shared = vectors(blocks.centres), contexts(blocks.contexts), contexts(blocks.negatives)
+    dtype, (block, width) = rows.dtype, rows.shape[1:]
+
+    def in_pieces(values: Any) -> Any:
+        return ops.reshape(values, (-1, near.shape[1] - 2 * blocks.window, values.shape[-1]))
+
+    own = ops.cast(window_products(in_pieces(rows), near, blocks, block), "float32")
+    others = kept(ops.cast(ops.matmul(shared, ops.swapaxes(rows, 1, 2)), "float32"))
+    places = window_places(blocks, "float32")
+    weight = ops.cast(blocks.before + blocks.after, "float32")[:, None, :] * (negatives / shared.shape[1])
+    own_slope = ops.cast(kept(places * (ops.sigmoid(own) - 1.0)), dtype)
+    other_slope = ops.cast(weight * ops.sigmoid(others), dtype)
+    row_gradients = ops.reshape(window_sums(near, blocks, own_slope), (-1, block, width))
+    row_gradients = row_gradients + ops.matmul(turned(other_slope), shared)
+    near_gradients = spread_over_windows(in_pieces(rows), blocks, own_slope)
+    shared_gradients = ops.matmul(other_slope, rows)
+    row_rates = rates[0](blocks.centre_shares, near[:, blocks.window : near.shape[1] - blocks.window], shared)
+    near_rates, shared_rates = (rates[1](shares, rows) for shares in (blocks.context_shares, blocks.negative_shares))
+    some = slice(None, None, measured)
+    own, places = (ops.reshape(each, (len(each), -1, block))[:, some] for each in (own, places))
+    loss = logistic_losses(own, places, places) + ops.sum(weight[some] * ops.softplus(others[some]))
+    target_gradients = [
+        _flat(each * ops.cast(rate, dtype)[:, :, None])
+        for each, rate in ((near_gradients, near_rates), (shared_gradients, shared_rates))
+    ]
+    return (
+        (ops.reshape(blocks.centres, (-1,)), _flat(row_gradients * ops.cast(row_rates, dtype)[:, :, None])),
+        (
+            ops.concatenate([ops.reshape(ids, (-1,)) for ids in (blocks.contexts, blocks.negatives)], axis=0),
+            ops.concatenate(target_gradients, axis=0),
+        ),
+        loss,
+        ops.sum(places),
     )
 
 
@@ -111,5 +165,5 @@ def _logits(vectors: Take, contexts: Take, blocks: WordBlocks, negatives: float)
     return logits, positives, weights, rows, targets
 
 
-def _flat(ids: Any, gradients: Any) -> tuple[Any, Any]:
-    return ops.reshape(ids, (-1,)), ops.reshape(gradients, (-1, gradients.shape[-1]))
+def _flat(rows: Any) -> Any:
+    return ops.reshape(rows, (-1, rows.shape[-1]))

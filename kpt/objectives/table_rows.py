@@ -47,13 +47,17 @@ def take_rows(variable: Any, ids: Any, dtype: str) -> Any:
     return ops.cast(ops.take(variable.value, ids, axis=0), dtype)
 
 
-def mean_square(rows: Any) -> Any:
-    """Return the mean squared length of rows `[..., width]`, over all replicas: a float32 scalar."""
-    mean = ops.cast(ops.mean(ops.square(rows)), "float32") * rows.shape[-1]
+def mean_square(*rows: Any) -> Any:
+    """Return the mean squared length of all rows of tensors `[..., width]`, over all replicas: a float32 scalar."""
+    means = [ops.cast(ops.mean(ops.square(each)), "float32") * each.shape[-1] for each in rows]
+    numbers = [ops.cast(ops.prod(ops.shape(each)[:-1]), "float32") for each in rows]
     if replica_count() == 1:
-        return mean
-    number = ops.cast(ops.prod(ops.shape(rows)[:-1]), "float32")
-    total, number = sum_over_replicas([ops.where(number > 0, mean * number, 0.0), number])
+        if len(rows) == 1:
+            return means[0]
+    else:  # one may have no rows at all
+        means = [ops.where(number > 0, mean, 0.0) for mean, number in zip(means, numbers, strict=True)]
+    products = [mean * number for mean, number in zip(means, numbers, strict=True)]
+    total, number = sum_over_replicas([sum(products[1:], products[0]), sum(numbers[1:], numbers[0])])
     return total / number
 
 

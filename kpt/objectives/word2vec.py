@@ -207,13 +207,13 @@ class Word2Vec(StrategyModel, keras.Model):
         if maker.window > self.window:
             raise InputError(f"the examples have windows of up to {maker.window} and the model of {self.window}")
 
-    def _blocks(self, x: dict[str, Any]) -> WordBlocks:
-        """The blocks of a batch; CBOW's windows are summed up in pieces as long as suits `window_sums`."""
-        if self.architecture == "skip-gram":
-            return word_blocks(x, self.window)
-        length = x["token_ids"].shape[1]
-        if keras.backend.backend() == "jax":
+    def _blocks(self, x: dict[str, Any], update: bool = False) -> WordBlocks:
+        """The blocks of a batch; windows are summed up in pieces as long as suits `window_sums`."""
+        skip_gram, length = self.architecture == "skip-gram", x["token_ids"].shape[1]
+        if keras.backend.backend() == "jax" and (update or not skip_gram):
             return word_blocks(x, self.window, length)
+        if skip_gram:
+            return word_blocks(x, self.window)
         block = length // x["negative_ids"].shape[1]
         least = max(_PIECE, self.window)
         return word_blocks(x, self.window, min((n for n in range(least, block) if block % n == 0), default=block))
@@ -244,7 +244,7 @@ class Word2Vec(StrategyModel, keras.Model):
         of_words, of_contexts, loss, number = _GRADIENTS[self.architecture](
             self._take_words,
             self._take_contexts,
-            self._blocks(x),
+            self._blocks(x, update=True),
             self.negatives,
             self._rates(x["token_ids"]),
             _MEASURED,
@@ -261,13 +261,13 @@ class Word2Vec(StrategyModel, keras.Model):
         reach = CURVATURE * pairs * words * ops.cast(self.optimizer.learning_rate, "float32")
         scale = row_scale(self.optimizer)
 
-        def of_words(shares: Any, others: Any) -> Any:
+        def of_words(shares: Any, *others: Any) -> Any:
             terms = (1 + self.negatives) * shares[..., 0]
-            return scale / ops.maximum(reach * mean_square(others) * terms, 1.0)
+            return scale / ops.maximum(reach * mean_square(*others) * terms, 1.0)
 
-        def of_contexts(shares: Any, others: Any) -> Any:
+        def of_contexts(shares: Any, *others: Any) -> Any:
             terms = shares[..., 0] + self.negatives * shares[..., 1]
-            return scale / ops.maximum(reach * mean_square(others) * terms, 1.0)
+            return scale / ops.maximum(reach * mean_square(*others) * terms, 1.0)
 
         return of_words, of_contexts
 

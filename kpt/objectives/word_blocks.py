@@ -1,8 +1,8 @@
-"""Passages of words in blocks, and which words of a block stand in whose window."""
+"""Passages of words in blocks, with what the losses of word2vec have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -10,16 +10,7 @@ from keras import ops
 
 from kpt.errors import InputError
 
-__all__ = [
-    "WordBlocks",
-    "kept",
-    "logistic_losses",
-    "spread_over_windows",
-    "turned",
-    "window_masks",
-    "window_sums",
-    "word_blocks",
-]
+__all__ = ["WordBlocks", "kept", "logistic_losses", "neighbourhoods", "turned", "word_blocks"]
 
 
 class WordBlocks(NamedTuple):
@@ -73,10 +64,7 @@ def word_blocks(inputs: Mapping[str, Any], window: int, piece: int | None = None
         """The blocks of [rows, length, ...] alone, and the pieces with the ends of those on either side."""
         rest = values.shape[2:]
         padded = ops.pad(values, ((0, 0), (window, window), *((0, 0) for _ in rest)))
-        left = ops.reshape(padded[:, :length], (-1, piece, *rest))[:, :window]
-        right = ops.reshape(padded[:, 2 * window :], (-1, piece, *rest))[:, piece - window :]
-        own = ops.reshape(values, (-1, piece, *rest))
-        return ops.reshape(values, (-1, block, *rest)), ops.concatenate([left, own, right], axis=1)
+        return ops.reshape(values, (-1, block, *rest)), neighbourhoods(padded, piece, window)
 
     centres, contexts = with_neighbours(inputs["token_ids"])
     centre_shares, context_shares = with_neighbours(inputs["token_shares"])
@@ -93,85 +81,22 @@ def word_blocks(inputs: Mapping[str, Any], window: int, piece: int | None = None
     )
 
 
-def window_masks(blocks: WordBlocks, dtype: str, by_context: bool = False, more: int = 0) -> Any:
-    """Return 1 where a context stands in a centre's window and 0 elsewhere.
+def neighbourhoods(values: Any, piece: int, window: int) -> Any:
+    """Cut passages into pieces that hold the ends of those on either side, too.
 
     Args:
-        blocks: see `word_blocks`.
-        dtype: of the result.
-        by_context: whether the contexts are the rows, and not the columns.
-        more: so many zeros follow the contexts.
+        values: `[rows, length + 2 W, ...]`, with what stands beyond the ends of each passage.
+        piece: words of a piece, :math:`B`, a divisor of the length.
+        window: :math:`W`, at most `piece`.
 
     Returns:
-        `[n S / B, B, B + 2 W + more]`, or `[n S / B, B + 2 W + more, B]` with `by_context`.
+        `[rows length / B, B + 2 W, ...]`.
     """
-    width = blocks.contexts.shape[1]
-    piece = width - 2 * blocks.window
-    context = ops.arange(width + more, dtype="int32")[None, :]
-    distance = context - blocks.window - ops.arange(piece, dtype="int32")[:, None]
-    if more:
-        distance = ops.where(context < width, distance, 0)  # no word stands in its own window
-    shape = (-1, piece, 1)
-    if by_context:
-        distance, shape = ops.transpose(distance), (-1, 1, piece)
-    before, after = (ops.reshape(reach, shape) for reach in (blocks.before, blocks.after))
-    inside = ops.logical_and(distance >= -before, distance <= after)
-    return ops.cast(ops.logical_and(inside, ops.not_equal(distance, 0)), dtype)
-
-
-def window_sums(rows: Any, blocks: WordBlocks) -> Any:
-    """Return the sum of the rows in the window of each centre.
-
-    On JAX by a pass over all rows for each place in a window, of which XLA makes one loop on the CPU, the longer the
-    pieces the better; elsewhere by a product with the masks, which is faster there, of short pieces.
-
-    Args:
-        rows: of the contexts, `[n S / B, B + 2 W, width]`.
-        blocks: see `word_blocks`.
-
-    Returns:
-        `[n S / B, B, width]`.
-    """
-    if keras.backend.backend() != "jax":
-        return ops.matmul(window_masks(blocks, rows.dtype), rows)
-    window, count = blocks.window, rows.shape[1] - 2 * blocks.window
-    total = None
-    for distance, inside in _places(blocks, count, 0):
-        term = rows[:, window + distance : window + distance + count] * inside
-        total = term if total is None else total + term
-    return ops.cast(total, rows.dtype)
-
-
-def spread_over_windows(rows: Any, blocks: WordBlocks) -> Any:
-    """Return for each context the sum of the rows of the centres in whose windows it stands, as `window_sums` does.
-
-    Args:
-        rows: of the centres, `[n S / B, B, width]`.
-        blocks: see `word_blocks`.
-
-    Returns:
-        `[n S / B, B + 2 W, width]`.
-    """
-    if keras.backend.backend() != "jax":
-        return ops.matmul(window_masks(blocks, rows.dtype, by_context=True), rows)
-    window, count = blocks.window, rows.shape[1]
-    padded = kept(ops.pad(rows, ((0, 0), (2 * window, 2 * window), (0, 0))))
-    total = None
-    for distance, inside in _places(blocks, count, 2 * window):
-        own = slice(window - distance, window - distance + count + 2 * window)
-        term = padded[:, own] * inside[:, own]
-        total = term if total is None else total + term
-    return ops.cast(total, rows.dtype)
-
-
-def _places(blocks: WordBlocks, count: int, margin: int) -> Iterator[tuple[int, Any]]:
-    """Give each distance within a window, and 1 for the centres whose windows reach so far, `[n S / B, B, 1]`."""
-    before, after = (
-        ops.pad(ops.reshape(reach, (-1, count)), ((0, 0), (margin, margin))) for reach in (blocks.before, blocks.after)
-    )
-    for distance in range(1, blocks.window + 1):
-        yield -distance, ops.cast(before >= distance, "float32")[:, :, None]
-        yield distance, ops.cast(after >= distance, "float32")[:, :, None]
+    rest, length = values.shape[2:], values.shape[1] - 2 * window
+    left = ops.reshape(values[:, :length], (-1, piece, *rest))[:, :window]
+    own = ops.reshape(values[:, window : window + length], (-1, piece, *rest))
+    right = ops.reshape(values[:, 2 * window :], (-1, piece, *rest))[:, piece - window :]
+    return ops.concatenate([left, own, right], axis=1)
 
 
 def kept(values: Any) -> Any:

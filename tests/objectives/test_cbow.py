@@ -29,7 +29,7 @@ def rows_of(table: np.ndarray) -> Any:
     return lambda ids: ops.take(tensor, ids, axis=0)
 
 
-def once(shares: Any, others: Any) -> Any:
+def once(shares: Any, *others: Any) -> Any:
     return ops.ones_like(shares[..., 0])
 
 
@@ -64,7 +64,7 @@ def test_rates_multiply_the_rows_of_each_occurrence() -> None:
     chosen = 7
     for name in ("token", "negative"):
         batch[f"{name}_shares"][:] = (batch[f"{name}_ids"] == chosen)[..., None]
-    only = gradients(batch, 3, (lambda s, _: 2 * s[..., 0], lambda s, _: 3 * s[..., 1]))
+    only = gradients(batch, 3, (lambda s, *_: 2 * s[..., 0], lambda s, *_: 3 * s[..., 1]))
     for found, factor, expected in zip(only[:2], (2, 3), whole[:2], strict=True):
         np.testing.assert_allclose(found[chosen], factor * expected[chosen], rtol=1e-5, atol=1e-6)
         assert np.abs(np.delete(found, chosen, axis=0)).max() == 0

@@ -28,13 +28,16 @@ def rows_of(table: np.ndarray) -> Any:
     return lambda ids: ops.take(tensor, ids, axis=0)
 
 
-def once(shares: Any, others: Any) -> Any:
+def once(shares: Any, *others: Any) -> Any:
     return ops.ones_like(shares[..., 0])
 
 
-def gradients(batch: Batch, negatives: float, rates: Any = (once, once), measured: int = 1) -> tuple[Any, ...]:
-    """Gradients of both whole tables, loss and number."""
-    blocks = word_blocks({name: ops.convert_to_tensor(each) for name, each in batch.items()}, WINDOW)
+def gradients(
+    batch: Batch, negatives: float, rates: Any = (once, once), measured: int = 1, whole: bool = False
+) -> tuple[Any, ...]:
+    """Gradients of both whole tables, loss and number; by blocks, or by the places of windows of whole passages."""
+    piece = batch["token_ids"].shape[1] if whole else None
+    blocks = word_blocks({name: ops.convert_to_tensor(each) for name, each in batch.items()}, WINDOW, piece)
     found = compiled(lambda: skip_gram_gradients(rows_of(WORDS), rows_of(CONTEXTS), blocks, negatives, rates, measured))
     tables = np.zeros((2, VOCABULARY, WIDTH))
     for table, (ids, rows) in zip(tables, found[:2], strict=True):
@@ -42,10 +45,11 @@ def gradients(batch: Batch, negatives: float, rates: Any = (once, once), measure
     return tables[0], tables[1], array(found[2]), array(found[3])
 
 
-def test_gradients_and_loss_are_the_formulas() -> None:
+@pytest.mark.parametrize("whole", [False, True], ids=["blocks", "passages"])
+def test_gradients_and_loss_are_the_formulas(whole: bool) -> None:
     batch = random_batch()
     loss, pairs, of_words, of_contexts = skip_gram(batch, WORDS.astype(float), CONTEXTS.astype(float), 3)
-    found = gradients(batch, 3)
+    found = gradients(batch, 3, whole=whole)
     np.testing.assert_allclose(found[0], of_words, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found[1], of_contexts, rtol=1e-4, atol=1e-5)
     assert found[2] == pytest.approx(loss, rel=1e-5) and found[3] == pairs > 50
@@ -54,11 +58,12 @@ def test_gradients_and_loss_are_the_formulas() -> None:
     assert array(alone[0]) == pytest.approx(loss, rel=1e-5) and array(alone[1]) == pairs
 
 
-def test_rates_multiply_the_rows_of_each_occurrence() -> None:
+@pytest.mark.parametrize("whole", [False, True], ids=["blocks", "passages"])
+def test_rates_multiply_the_rows_of_each_occurrence(whole: bool) -> None:
     batch = random_batch()
     double, triple = (
-        gradients(batch, 3, (lambda s, o: 2 * once(s, o), lambda s, o: 3 * once(s, o))),
-        gradients(batch, 3),
+        gradients(batch, 3, (lambda s, *o: 2 * once(s, *o), lambda s, *o: 3 * once(s, *o)), whole=whole),
+        gradients(batch, 3, whole=whole),
     )
     np.testing.assert_allclose(double[0], 2 * triple[0], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(double[1], 3 * triple[1], rtol=1e-5, atol=1e-6)
@@ -66,15 +71,16 @@ def test_rates_multiply_the_rows_of_each_occurrence() -> None:
     chosen = 7
     for name in ("token", "negative"):
         batch[f"{name}_shares"][:] = (batch[f"{name}_ids"] == chosen)[..., None]
-    only = gradients(batch, 3, (lambda s, _: s[..., 0], lambda s, _: s[..., 1]))
+    only = gradients(batch, 3, (lambda s, *_: s[..., 0], lambda s, *_: s[..., 1]), whole=whole)
     for found, whole in zip(only[:2], triple[:2], strict=True):
         np.testing.assert_allclose(found[chosen], whole[chosen], rtol=1e-5, atol=1e-6)
         assert np.abs(np.delete(found, chosen, axis=0)).max() == 0
 
 
-def test_the_loss_may_be_that_of_some_blocks() -> None:
+@pytest.mark.parametrize("whole", [False, True], ids=["blocks", "passages"])
+def test_the_loss_may_be_that_of_some_blocks(whole: bool) -> None:
     batch = random_batch(rows=1, blocks=4)
-    found = gradients(batch, 3, measured=2)
+    found = gradients(batch, 3, measured=2, whole=whole)
     batch["before"][:, 4:8] = batch["before"][:, 12:] = batch["after"][:, 4:8] = batch["after"][:, 12:] = 0
     loss, pairs, _, _ = skip_gram(batch, WORDS.astype(float), CONTEXTS.astype(float), 3)
     assert found[2] == pytest.approx(loss, rel=1e-5) and found[3] == pairs

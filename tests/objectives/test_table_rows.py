@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
-from kpt.objectives.table_rows import descend, row_scale, take_rows, uniform_rows
+from kpt.objectives.table_rows import descend, mean_square, row_scale, take_rows, uniform_rows
 from tests.numbers import array, compiled, normal
 
 
@@ -42,3 +43,10 @@ def test_first_rows_are_even_within_the_limit_and_follow_the_seed() -> None:
     assert len(np.unique(first, axis=0)) == 2050
     counts = np.histogram(first, bins=10, range=(-0.5, 0.5))[0]
     assert counts.sum() == first.size and np.abs(counts / first.size - 0.1).max() < 0.006
+
+
+def test_the_mean_square_is_that_of_the_rows_of_all_tensors() -> None:
+    several = normal(3, 2, 4, seed=1), normal(5, 4, seed=2)
+    lengths = np.concatenate([np.square(each).sum(axis=-1).ravel() for each in several])
+    found = [array(mean_square(*map(ops.convert_to_tensor, some))) for some in (several, several[:1], several[1:])]
+    assert found == pytest.approx([lengths.mean(), lengths[:6].mean(), lengths[6:].mean()], rel=1e-5)

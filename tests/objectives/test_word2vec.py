@@ -59,16 +59,13 @@ def damped(
     words, contexts = tables
     length = batch["token_ids"].shape[1]
     block = length // batch["negative_ids"].shape[1]
-    around = []  # the rows of each block's words and WINDOW more on either side; id 0 beyond the ends
-    for row in batch["token_ids"]:
-        padded = np.pad(row, WINDOW)
-        around += [padded[i : i + block + 2 * WINDOW] for i in range(0, length, block)]
-    negatives = batch["negative_ids"].reshape(len(around), -1)
+    own = batch["token_ids"].reshape(-1, block)
+    targets = np.concatenate([own, batch["negative_ids"].reshape(len(own), -1)], axis=1)
     if architecture == "skip-gram":
-        pairs, targets = WINDOW + 1, np.concatenate([around, negatives], axis=1)
+        pairs = WINDOW + 1
         inputs = words[batch["token_ids"]]
     else:
-        pairs, targets = 1, np.concatenate([batch["token_ids"].reshape(len(around), -1), negatives], axis=1)
+        pairs = 1
         windows = [window for _, window, _ in windows_of(batch)]
         inputs = np.array([words[window].mean(axis=0) if window else 0 * words[0] for window in windows])
     reach = CURVATURE * rate * pairs * batch["token_ids"].size

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from kpt.errors import InputError
-from kpt.objectives.word_blocks import logistic_losses, spread_over_windows, window_masks, window_sums, word_blocks
+from kpt.objectives.word_blocks import logistic_losses, neighbourhoods, word_blocks
 from tests.numbers import array
 
 BATCH = {
@@ -30,14 +30,6 @@ def test_blocks_overlap_by_the_window() -> None:
     assert array(blocks.negative_shares).tolist() == [[[0, 1]], [[2, 3]]]
 
 
-def test_masks_show_who_stands_in_whose_window() -> None:
-    blocks = word_blocks({name: ops.convert_to_tensor(each) for name, each in BATCH.items()}, window=2)
-    assert array(window_masks(blocks, "float32")).tolist() == [
-        [[0, 0, 0, 1, 1, 0], [0, 0, 1, 0, 0, 0]],
-        [[1, 1, 0, 1, 0, 0], [0, 0, 1, 0, 0, 0]],
-    ]
-
-
 def test_blocks_may_be_cut_further_for_the_windows() -> None:
     batch = {
         **BATCH,
@@ -48,30 +40,16 @@ def test_blocks_may_be_cut_further_for_the_windows() -> None:
     blocks = word_blocks({name: ops.convert_to_tensor(each) for name, each in batch.items()}, window=1, piece=2)
     assert array(blocks.centres).tolist() == [[1, 2, 3, 4]]
     assert array(blocks.contexts).tolist() == [[0, 1, 2, 3], [2, 3, 4, 0]]
-    assert array(window_masks(blocks, "float32")).tolist() == [
-        [[0, 0, 1, 0], [0, 1, 0, 0]],
-        [[1, 0, 1, 0], [0, 1, 0, 0]],
+
+
+def test_pieces_hold_the_ends_of_those_beside_them() -> None:
+    values = ops.convert_to_tensor(np.arange(20).reshape(2, 10, 1))
+    assert array(neighbourhoods(values, 2, 2))[..., 0].tolist() == [
+        [0, 1, 2, 3, 4, 5],
+        [2, 3, 4, 5, 6, 7],
+        [4, 5, 6, 7, 8, 9],
+        *([10 + n, 11 + n, 12 + n, 13 + n, 14 + n, 15 + n] for n in (0, 2, 4)),
     ]
-
-
-@pytest.mark.parametrize("piece", [2, 4, 12])
-def test_sums_over_windows_are_products_with_the_masks(piece: int) -> None:
-    generator = np.random.default_rng(0)
-    batch = {
-        "token_ids": generator.integers(0, 9, (2, 12), np.int32),
-        "before": generator.integers(0, 3, (2, 12), np.int32),
-        "after": generator.integers(0, 3, (2, 12), np.int32),
-        "negative_ids": np.zeros((2, 3, 1), np.int32),
-        "token_shares": np.ones((2, 12, 2), np.float32),
-        "negative_shares": np.ones((2, 3, 1, 2), np.float32),
-    }
-    blocks = word_blocks({name: ops.convert_to_tensor(each) for name, each in batch.items()}, 2, piece)
-    masks = array(window_masks(blocks, "float32"))
-    rows = generator.random((24 // piece, piece + 4, 3), np.float32)
-    sums = array(window_sums(ops.convert_to_tensor(rows), blocks))
-    np.testing.assert_allclose(sums, masks @ rows, rtol=1e-5, atol=1e-6)
-    spread = array(spread_over_windows(ops.convert_to_tensor(sums), blocks))
-    np.testing.assert_allclose(spread, masks.swapaxes(1, 2) @ sums, rtol=1e-5, atol=1e-6)
 
 
 def test_losses_are_those_of_the_logistic_function() -> None:
