@@ -149,15 +149,27 @@ def summarize(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def measure_vocabularies(sizes: list[int], tokens: int, settings: dict[str, Any], backend: str | None) -> list[Any]:
-    """Train on generated text of each vocabulary size."""
+def measure_vocabularies(
+    sizes: list[int], tokens: int, settings: dict[str, Any], seeds: int, backend: str | None
+) -> list[Any]:
+    """Train on generated text of each vocabulary size, the sizes in turn; the speed is the median of the seeds."""
+    runs: dict[int, list[dict[str, Any]]] = {size: [] for size in sizes}
+    with tempfile.TemporaryDirectory() as name:
+        folders = {size: Path(name) / str(size) for size in sizes}
+        for size, folder in folders.items():
+            folder.mkdir()
+            write_zipf(folder, size, tokens)
+        for seed in range(seeds):
+            for size, folder in folders.items():
+                chosen = {**settings, "side": "kpt", "architecture": "skip-gram", "seed": seed, "folder": str(folder)}
+                runs[size].append(run_side(chosen, backend))
+                print(json.dumps({"vocabulary": size, "seed": seed, **runs[size][-1]}), file=sys.stderr, flush=True)
     rows = []
-    for size in sizes:
-        with tempfile.TemporaryDirectory() as name:
-            write_zipf(Path(name), size, tokens)
-            chosen = {**settings, "side": "kpt", "architecture": "skip-gram", "seed": 0, "folder": name}
-            rows.append({"vocabulary": size, **run_side(chosen, backend)})
-            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+    for size, found in runs.items():
+        speeds = [run["words_per_second"] for run in found]
+        row = {"vocabulary": size, "words_per_second": float(np.median(speeds)), "runs": found}
+        row |= {name: max(run[name] for run in found) for name in ("tables_mb", "peak_mb")}
+        rows.append({**row, "of_first": row["words_per_second"] / (rows or [row])[0]["words_per_second"]})
     return rows
 
 
@@ -173,10 +185,13 @@ def show(report: dict[str, Any]) -> None:
             table.add_row(row["architecture"], name, *speeds, f"{row['times_gensim']:.2f}", *scores)
         console.print(table)
     if "vocabularies" in report:
-        table = Table("vocabulary", "words/s", "two tables, MB", "peak memory, MB", title="Growing vocabularies")
+        table = Table(
+            "vocabulary", "words/s", "ratio", "two tables, MB", "peak memory, MB", title="Growing vocabularies"
+        )
         for row in report["vocabularies"]:
-            figures = (f"{row['words_per_second']:,.0f}", f"{row['tables_mb']:,.0f}", f"{row['peak_mb']:,.0f}")
-            table.add_row(f"{row['vocabulary']:,}", *figures)
+            memory = (f"{row['tables_mb']:,.0f}", f"{row['peak_mb']:,.0f}")
+            speed = (f"{row['words_per_second']:,.0f}", f"{row['of_first']:.2f}")
+            table.add_row(f"{row['vocabulary']:,}", *speed, *memory)
         console.print(table)
 
 
@@ -185,7 +200,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help=f"folder with {', '.join(CORPUS_FILES)} and the evaluation files")
     parser.add_argument("--out", type=Path, default=Path("word2vec.json"), help="where to write the figures")
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each side")
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each side, or size")
     parser.add_argument("--backends", default=",".join(BACKENDS), help="of kpt; the first is run with every seed")
     parser.add_argument("--architectures", default=",".join(ARCHITECTURES), help="of the vectors")
     parser.add_argument("--shuffled", action="store_true", help="train gensim on the sentences in a random order too")
@@ -200,7 +215,7 @@ def main(arguments: list[str] | None = None) -> None:
         sizes, tokens = ([300, 600], 1 << 20) if options.tiny else ([30_000, 200_000, 1_000_000], 4 << 20)
         width = settings["width"] if options.tiny else options.width
         report["settings"] = settings = {**settings, "width": width, "epochs": 1, "sample": 0}
-        report["vocabularies"] = measure_vocabularies(sizes, tokens, settings, backends[0])
+        report["vocabularies"] = measure_vocabularies(sizes, tokens, settings, options.seeds, backends[0])
     else:
         with tempfile.TemporaryDirectory() as name:
             report["words"] = write_corpus(Path(name), options.data, options.tiny)

@@ -25,7 +25,7 @@ Settings = dict[str, Any]
 #: for `negatives * block / shared_negatives` of gensim's; a step is over `length * rows` words. These
 #: are the defaults of `kpt.training.Word2VecSettings`.
 SHAPES: dict[str, dict[str, Any]] = {
-    "skip-gram": {"block": 16, "shared_negatives": 20, "length": 2048, "rows": 1, "learning_rate": 0.03},
+    "skip-gram": {"block": 16, "shared_negatives": 22, "length": 2048, "rows": 1, "learning_rate": 0.03},
     "cbow": {"block": 64, "shared_negatives": 20, "length": 4096, "rows": 1, "learning_rate": 0.075},
 }
 

@@ -39,7 +39,7 @@ class Shape(NamedTuple):
 
 
 # CBOW has one example a word, whose gradient is noisy with few negatives; more for more words are one product.
-SHAPES = {"skip-gram": Shape(0.03, 16, 20, 2048), "cbow": Shape(0.075, 64, 20, 4096)}
+SHAPES = {"skip-gram": Shape(0.03, 16, 22, 2048), "cbow": Shape(0.075, 64, 20, 4096)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,9 +20,11 @@ def test_it_runs_tiny(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_growing_vocabularies_run_tiny(tmp_path: Path) -> None:
-    main(["--tiny", "--vocabulary", "--backends", "tensorflow", "--out", str(tmp_path / "vocabulary.json")])
+    options = ["--tiny", "--vocabulary", "--seeds", "1", "--backends", "tensorflow"]
+    main([*options, "--out", str(tmp_path / "vocabulary.json")])
     rows = json.loads((tmp_path / "vocabulary.json").read_text())["vocabularies"]
     assert [row["vocabulary"] for row in rows] == [300, 600]
+    assert rows[0]["of_first"] == 1 and 0 < rows[1]["of_first"] < 9
     assert rows[1]["tables_mb"] == pytest.approx(2 * rows[0]["tables_mb"]) and rows[0]["peak_mb"] > 10
 
 

@@ -115,14 +115,14 @@ def test_a_complete_run_only_reports_and_is_not_replaced(store: TokenStore, run:
         pretrain_word2vec(store.folder, out, Word2VecSettings(architecture="cbow", **SMALL), resume=True)
 
 
-@pytest.mark.parametrize("written", [{}, {"block": 32, "shared_negatives": 20}])
+@pytest.mark.parametrize("written", [{}, {"block": 32, "shared_negatives": 22}])
 def test_a_run_with_other_examples_is_gone_on_with_from_its_vectors(
     store: TokenStore, run: tuple[Path, dict[str, Any]], tmp_path: Path, written: dict[str, int]
 ) -> None:
     out = tmp_path / "run"
     shutil.copytree(run[0], out)
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))
-    assert (config["training"].pop("block"), config["training"].pop("shared_negatives")) == (16, 20)
+    assert (config["training"].pop("block"), config["training"].pop("shared_negatives")) == (16, 22)
     config["training"] |= written
     write_json(out / "config.json", config)
     settings = Word2VecSettings(**SMALL)
