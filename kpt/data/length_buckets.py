@@ -8,9 +8,11 @@ from kpt.data.permutation import permute, random_bits
 
 __all__ = ["bucketed_batches", "padded_width", "sorted_batches"]
 
-_EXAMPLES, _BATCHES = 0x1E57, 0xBA7C
-#: Batches that are sorted by length together; the more there are, the less padding and the less chance.
-_POOL = 32
+_EXAMPLES, _BATCHES, _LENGTHS = 0x1E57, 0xBA7C, 0x5017
+#: By what share of it a length is changed before texts are sorted; the more, the more padding and the more chance. Of
+#: 1,024 sentences of reviews (29 tokens, batches of 32) half of a batch's texts meet again in the next epoch with it,
+#: and the batches are a tenth wider than with none.
+_JITTER = 0.05
 
 
 def padded_width(size: int, longest: int) -> int:
@@ -35,9 +37,9 @@ def padded_width(size: int, longest: int) -> int:
 def bucketed_batches(sizes: np.ndarray, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
     """Return the batches of an epoch: each text once, those of a batch of similar length, in random order.
 
-    The texts are permuted, sorted by length within pools of up to 32 batches (a quarter of the epoch where that is
-    less, so that a text does not meet the same ones each time), cut into batches, and these are permuted. One batch is
-    smaller than the others where the texts do not divide evenly.
+    The texts are permuted, sorted by their lengths, each of which is changed by up to 5 % at random so that a text does
+    not meet the same ones each time, and cut into batches, which are permuted. One batch is smaller than the others
+    where the texts do not divide evenly.
 
     Args:
         sizes: tokens of each text, [texts].
@@ -56,12 +58,10 @@ def bucketed_batches(sizes: np.ndarray, batch_size: int, seed: int, epoch: int) 
     count = len(sizes)
     order = permute(np.arange(count), count, int(random_bits(seed, _EXAMPLES, epoch)))
     number = -(-count // batch_size)
-    pool = batch_size * min(_POOL, max(1, number // 4))
-    batches = []
-    for begin in range(0, count, pool):
-        part = order[begin : begin + pool]
-        part = part[np.argsort(sizes[part], kind="stable")]
-        batches += [part[at : at + batch_size] for at in range(0, len(part), batch_size)]
+    changes = random_bits(seed, _LENGTHS, epoch, np.arange(count)) * 2.0**-63 - 1
+    lengths = np.asarray(sizes) * (1 + _JITTER * changes)
+    order = order[np.argsort(lengths[order], kind="stable")]
+    batches = [order[at : at + batch_size] for at in range(0, count, batch_size)]
     return [batches[i] for i in permute(np.arange(number), number, int(random_bits(seed, _BATCHES, epoch)))]
 
 

@@ -13,6 +13,7 @@ defects of Keras 3.15 each has its part, which can go when Keras repairs it:
   (keras#20582).
 - `_own_failures`: on TensorFlow the sentence that says what is wrong with a batch is lost in a page of its own.
 - `predict` of several workers puts the parts into another order than it is given them; see `ReplicaBatches`.
+- `repair_endings`: on TensorFlow `fit`, `evaluate` and `predict` wait at their end for the tuning of `tf.data`.
 - `repair_uneven_batches`: on JAX a batch that cannot be divided among the devices, such as an epoch's last, fails.
 """
 
@@ -20,18 +21,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import keras
+from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 from keras.src.utils.tracking import DotNotTrackScope
 
 from kpt.data import Batches
-from kpt.distribution.replica_batches import ReplicaBatches
+from kpt.distribution.replica_batches import ReplicaBatches, ending_at_once
 from kpt.distribution.replicas import replica_count, sum_over_replicas
 from kpt.errors import InputError
 
-__all__ = ["GlobalMean", "StrategyModel", "repair_optimizer", "repair_uneven_batches"]
+__all__ = ["GlobalMean", "StrategyModel", "repair_endings", "repair_optimizer", "repair_uneven_batches"]
 
 
 class GlobalMean(keras.metrics.Mean):
@@ -119,6 +121,8 @@ class StrategyModel:
         """`Batches` as Keras is to read them: each replica its rows."""
         if not isinstance(x, Batches):
             return x
+        if keras.backend.backend() == "tensorflow":
+            repair_endings()
         if self._strategy is not None:
             return ReplicaBatches(x, self._strategy, predict)
         distribution = keras.distribution.distribution()
@@ -223,6 +227,20 @@ def _accumulate_and_apply(optimizer: Any, grads: list[Any], variables: list[Any]
         tf.distribute.get_replica_context().merge_call(branch, args=(grads,))
     if optimizer.use_ema:
         optimizer._update_model_variables_moving_average(optimizer._trainable_variables)
+
+
+def repair_endings() -> None:
+    """Have Keras on TensorFlow end a pass over `Batches` as soon as the last of them is done."""
+    get = PyDatasetAdapter.get_tf_dataset
+    if hasattr(get, "ends_at_once"):
+        return
+
+    @wraps(get)
+    def get_tf_dataset(self: Any) -> Any:
+        return ending_at_once(get(self)) if isinstance(self.py_dataset, Batches) else get(self)
+
+    get_tf_dataset.ends_at_once = True  # type: ignore[attr-defined]
+    PyDatasetAdapter.get_tf_dataset = get_tf_dataset
 
 
 def repair_uneven_batches() -> None:

@@ -12,7 +12,7 @@ from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
 from kpt.data import Batches
 
-__all__ = ["ReplicaBatches", "split_rows"]
+__all__ = ["ReplicaBatches", "ending_at_once", "split_rows"]
 
 
 def split_rows(batch: Any, parts: int) -> list[Any]:
@@ -63,13 +63,26 @@ class ReplicaBatches(PyDatasetAdapter):
                 yield from self._split(batch)
 
         def dataset(context: Any) -> Any:
-            return tf.data.Dataset.from_generator(parts, output_signature=self._spec).prefetch(2 * self._replicas)
+            made = tf.data.Dataset.from_generator(parts, output_signature=self._spec)
+            return ending_at_once(made.prefetch(2 * self._replicas))
 
         return self._strategy.distribute_datasets_from_function(dataset)
 
     def _split(self, batch: Any) -> list[Any]:
         first = self._worker if self._workers > 1 else 0
         return split_rows(batch, self._replicas * self._workers)[first :: self._workers]
+
+
+def ending_at_once(dataset: Any) -> Any:
+    """Return a `tf.data.Dataset` without its tuning, which has the end of a pass wait until it would next look.
+
+    It looks after 10 ms, 20, 40 and so on up to a minute, so that a pass may take twice as long as its batches.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def worker_position(strategy: Any) -> tuple[int, int]:

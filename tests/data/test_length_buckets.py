@@ -33,10 +33,31 @@ def test_texts_meet_others_in_each_epoch() -> None:
     assert not companions(0) & companions(1)
 
 
+def test_companions_change_also_where_no_length_occurs_twice() -> None:
+    sizes = np.arange(100, 1100)
+
+    def batch_of(epoch: int) -> np.ndarray:
+        found = np.zeros(1000, int)
+        for number, batch in enumerate(bucketed_batches(sizes, 32, 0, epoch)):
+            found[batch] = number
+        return found
+
+    first, second = batch_of(0), batch_of(1)
+    together = [np.bincount(second[first == number]).max() / 32 for number in range(31)]
+    assert np.mean(together) < 0.6
+    found = [sizes[first == number] for number in range(32)]
+    assert all(np.ptp(each) < 32 + 0.15 * each.max() for each in found)
+
+
+def test_few_batches_are_of_similar_lengths_too() -> None:
+    widths = sorted(int(SIZES[batch].max()) for batch in bucketed_batches(SIZES[:96], 32, 0, 0))
+    assert widths[0] < 0.5 * widths[-1]
+
+
 def test_there_is_far_less_padding_than_in_batches_of_any_length() -> None:
     random = np.array_split(np.random.default_rng(1).permutation(1000), 32)
     assert padding(random) > 3
-    assert padding(bucketed_batches(SIZES, 32, 0, 0)) < 0.8
+    assert padding(bucketed_batches(SIZES, 32, 0, 0)) < 0.4
     assert padding(sorted_batches(SIZES, 32)) < 0.4
 
 

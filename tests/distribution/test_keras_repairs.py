@@ -9,8 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
-from kpt.distribution.keras_repairs import GlobalMean, repair_optimizer
+from kpt.data import Batches
+from kpt.distribution.keras_repairs import GlobalMean, StrategyModel, repair_optimizer
 from tests.distribution.processes import run_together
 from tests.distribution.training_losses import SETTINGS, STEPS, THREE
 
@@ -115,3 +117,34 @@ def test_repairing_an_optimizer_twice() -> None:
         step(tf.constant([0.0, 0.5, 0.0]))
         step(tf.constant([0.0, 0.5, 0.0]))
         assert variable.numpy().tolist() == [0.5, 0.75, 1.0]
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data is TensorFlow's")
+def test_only_the_passes_over_batches_are_not_tuned() -> None:
+    class Numbers(keras.utils.PyDataset):
+        def __len__(self) -> int:
+            return 2
+
+        def __getitem__(self, index: int) -> Any:
+            return np.ones((2, 3), np.float32), np.ones((2, 1), np.float32)
+
+    class Maker:
+        """Makes batches like those of `Numbers`."""
+
+        def steps(self, batch_size: int) -> int:
+            return 2
+
+        def examples(self, step: int, batch_size: int, rows: slice = slice(None)) -> Any:
+            return Numbers()[step]
+
+    class Model(StrategyModel, keras.Sequential):
+        pass
+
+    batches = Batches(Maker(), batch_size=2, steps=2)
+    model = Model([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    for _ in range(2):
+        assert np.isfinite(model.fit(batches, verbose=0).history["loss"][0])
+    tuned = [PyDatasetAdapter(data).get_tf_dataset().options().autotune.enabled for data in (batches, Numbers())]
+    assert tuned[0] is False and tuned[1] is not False
+    assert model.predict(batches, verbose=0).shape == (4, 1)
