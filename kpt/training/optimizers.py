@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kpt.training.fused_adam import adam_step, clip_by_norm, total_norm
 from kpt.training.schedule import WarmupDecay
 
 __all__ = [
@@ -72,6 +73,17 @@ class SelectiveAdamW(_AdamW):
         self.gradient_norm.assign(global_norm(grads))
         return super().apply(grads, trainable_variables)
 
+    def _clip_gradients(self, grads: Any) -> Any:
+        plain = self.global_clipnorm and not self.clipnorm and all(each is not None for each in grads)
+        if plain and keras.backend.backend() == "torch":
+            return clip_by_norm(grads, self.global_clipnorm)
+        return super()._clip_gradients(grads)
+
+    def _parallel_update_step(self, grads: Any, variables: Any, learning_rate: Any) -> None:
+        """Update all weights at once; called on PyTorch alone."""
+        if not adam_step(self, grads, variables, learning_rate):
+            super()._parallel_update_step(grads, variables, learning_rate)
+
     def load_own_variables(self, store: Any) -> None:
         """Load what was saved; that of `keras.optimizers.AdamW` has no norm of the gradient."""
         variables = self.variables
@@ -85,6 +97,8 @@ class SelectiveAdamW(_AdamW):
 def global_norm(gradients: Sequence[Any]) -> Any:
     r"""Return :math:`\sqrt{\sum_i g_i^2}` over all entries of all gradients, in float32; None has none."""
     there = [ops.cast(whole_gradient(each), "float32") for each in gradients if each is not None]
+    if keras.backend.backend() == "torch":
+        return total_norm(there)
     squares = [ops.sum(ops.square(each)) for each in there]
     return ops.sqrt(sum(squares[1:], squares[0]))
 
