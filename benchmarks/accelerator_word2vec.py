@@ -8,10 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from benchmarks.word2vec_sides import SHAPES
 from kpt.objectives import Word2Vec
 
 # As of `kpt.training.Word2VecSettings`.
-BLOCK, SHARED_NEGATIVES, LENGTH, WINDOW = 16, 20, 2048, 5
+BLOCK, SHARED_NEGATIVES, LENGTH = (SHAPES["skip-gram"][name] for name in ("block", "shared_negatives", "length"))
+WINDOW = 5
 
 
 def synthetic_windows(vocabulary: int, rows: int, length: int, count: int) -> list[dict[str, np.ndarray]]:

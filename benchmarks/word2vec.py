@@ -4,12 +4,12 @@
     python -m benchmarks.word2vec --vocabulary --out vocabulary.json
 
 The first trains on the same sentences with the same settings (100 dimensions, window 5, 5 negatives, words from 5
-occurrences on, sample 1e-3, 5 epochs; each its own first learning rate)
-and all cores for each; the sides take turns, each in a process of its own. The
-quality is gensim's evaluation for both. It depends on the order of the sentences too: both go through them one after
-the other, and with `--shuffled` gensim is also trained on the sentences in a random order. kpt's time is that of `fit`
-without the first steps, in which the backend compiles; gensim's that of `train`. The second trains kpt on generated
-text of growing vocabularies, and shows speed and peak memory.
+occurrences on, sample 1e-3, 5 epochs; each its own first learning rate) and all cores for each; the sides take turns,
+each in a process of its own. The quality is gensim's evaluation for both. It depends on the order of the sentences too:
+both go through them one after the other, and with `--shuffled` gensim is also trained on the sentences in a random
+order. kpt's time is that of `fit` without the first steps, in which the backend compiles; gensim's that of `train`. The
+second trains kpt on generated text of growing vocabularies in turn, and shows the median speed of the seeds, as a share
+of that of the smallest one too, and peak memory.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ defects of Keras 3.15 each has its part, which can go when Keras repairs it:
   (keras#20582).
 - `_own_failures`: on TensorFlow the sentence that says what is wrong with a batch is lost in a page of its own.
 - `predict` of several workers puts the parts into another order than it is given them; see `ReplicaBatches`.
-- `repair_endings`: on TensorFlow `fit`, `evaluate` and `predict` wait at their end for the tuning of `tf.data`.
+- `repair_endings`: on TensorFlow `fit`, `evaluate` and `predict` wait at their end for the tuning of `tf.data`,
+  which is off for `Batches`; with arrays they still do.
 - `repair_uneven_batches`: on JAX a batch that cannot be divided among the devices, such as an epoch's last, fails.
 """
 
@@ -230,7 +231,10 @@ def _accumulate_and_apply(optimizer: Any, grads: list[Any], variables: list[Any]
 
 
 def repair_endings() -> None:
-    """Have Keras on TensorFlow end a pass over `Batches` as soon as the last of them is done."""
+    """Have Keras on TensorFlow end a pass over `Batches` as soon as the last of them is done.
+
+    Under a strategy each device has a data set of its own, which TensorFlow tunes like any other.
+    """
     get = PyDatasetAdapter.get_tf_dataset
     if hasattr(get, "ends_at_once"):
         return
@@ -241,6 +245,11 @@ def repair_endings() -> None:
 
     get_tf_dataset.ends_at_once = True  # type: ignore[attr-defined]
     PyDatasetAdapter.get_tf_dataset = get_tf_dataset
+
+    from tensorflow.python.data.ops import multi_device_iterator_ops as devices
+
+    if make := getattr(devices, "_create_device_dataset", None):
+        devices._create_device_dataset = lambda *args, **kwargs: ending_at_once(make(*args, **kwargs))
 
 
 def repair_uneven_batches() -> None:

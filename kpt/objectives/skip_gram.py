@@ -52,7 +52,7 @@ def skip_gram_gradients(
 
     Where the pieces are the blocks, products of small matrices have all pairs of a block at once, most of which lie
     outside of the windows. Where a piece has several blocks, as a whole passage, the windows are summed up by
-    `kpt.objectives.word_windows`, which is faster on JAX.
+    `kpt.objectives.word_windows`, which is faster on JAX, as measured on the CPU.
 
     Args:
         vectors: gives the rows of ids.
@@ -68,7 +68,7 @@ def skip_gram_gradients(
         Ids `[m]` and gradients `[m, width]` of the vectors; the same of the contexts' vectors; then loss and number of
         pairs of the measured blocks. An id may occur several times: its gradients add up.
     """
-    if blocks.contexts.shape[1] != blocks.centres.shape[1] + 2 * blocks.window:
+    if blocks.contexts.shape[1] > blocks.centres.shape[1] + 2 * blocks.window:
         return _gradients_by_places(vectors, contexts, blocks, negatives, rates, measured)
     logits, positives, weights, rows, targets = _logits(vectors, contexts, blocks, negatives)
     slope = weights * ops.sigmoid(logits) - positives
@@ -103,7 +103,7 @@ def _gradients_by_places(
     others = kept(ops.cast(ops.matmul(shared, ops.swapaxes(rows, 1, 2)), "float32"))
     places = window_places(blocks, "float32")
     weight = ops.cast(blocks.before + blocks.after, "float32")[:, None, :] * (negatives / shared.shape[1])
-    own_slope = ops.cast(kept(places * (ops.sigmoid(own) - 1.0)), dtype)
+    own_slope = kept(places * (ops.sigmoid(own) - 1.0))
     other_slope = ops.cast(weight * ops.sigmoid(others), dtype)
     row_gradients = ops.reshape(window_sums(near, blocks, own_slope), (-1, block, width))
     row_gradients = row_gradients + ops.matmul(turned(other_slope), shared)

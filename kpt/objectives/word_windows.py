@@ -89,8 +89,8 @@ def window_sums(rows: Any, blocks: WordBlocks, factors: Any = None) -> Any:
     Args:
         rows: of the contexts, `[n S / B, B + 2 W, width]`.
         blocks: see `word_blocks`.
-        factors: on the rows at the places of each window, `[2 W + 1, n S / B, B]`, without which they are 1; that of
-            the centre's own place is not used.
+        factors: on the rows at the places of each window, `[2 W + 1, n S / B, B]`, 0 where no word of the window
+            stands (the centre's own place is left out); by default 1 where one does, as `window_places` has it.
 
     Returns:
         `[n S / B, B, width]`.

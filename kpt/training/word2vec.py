@@ -86,7 +86,7 @@ def pretrain_word2vec(
 
     Raises:
         InputError: the store is damaged or has no words, `out` holds something, or the run to go on with has other
-            settings or other words.
+            settings, other words, or examples as an earlier version made them.
         FloatingPointError: the loss became infinite or not a number.
     """
     begin = time.perf_counter()
@@ -185,9 +185,10 @@ def begun(path: Path, config: Mapping[str, Any]) -> RunFolder | None:
     check_same(run, {**config, "training": {}})  # first: examples differ with the architecture
     old = run.config.get("training", {})
     if any(old.get(name) != config["training"][name] for name in SHAPE):
+        how = f"go on from its vectors in another folder: --from {run.path}" if run.steps else "begin anew: --overwrite"
         raise InputError(
-            f"the run {run.path} was begun by an earlier version of kpt, which made its examples in another way; go on "
-            f"from its vectors in another folder: --from {run.path}"
+            f"the run {run.path} was begun by an earlier version of kpt, which may have made its examples in another "
+            f"way; {how}"
         )
     return begun_run(path, config)
 

@@ -33,20 +33,22 @@ def test_texts_meet_others_in_each_epoch() -> None:
     assert not companions(0) & companions(1)
 
 
-def test_companions_change_also_where_no_length_occurs_twice() -> None:
-    sizes = np.arange(100, 1100)
+def meeting_again(sizes: np.ndarray, epoch: int) -> float:
+    """The mean share of a batch whose texts are in one batch of the next epoch too."""
+    first, second = np.zeros((2, len(sizes)), int)
+    for found, number in ((first, epoch), (second, epoch + 1)):
+        for index, batch in enumerate(bucketed_batches(sizes, 32, 0, number)):
+            found[batch] = index
+    shares = [np.bincount(second[first == index]).max() / np.sum(first == index) for index in range(first.max() + 1)]
+    return float(np.mean(shares))
 
-    def batch_of(epoch: int) -> np.ndarray:
-        found = np.zeros(1000, int)
-        for number, batch in enumerate(bucketed_batches(sizes, 32, 0, epoch)):
-            found[batch] = number
-        return found
 
-    first, second = batch_of(0), batch_of(1)
-    together = [np.bincount(second[first == number]).max() / 32 for number in range(31)]
-    assert np.mean(together) < 0.6
-    found = [sizes[first == number] for number in range(32)]
-    assert all(np.ptp(each) < 32 + 0.15 * each.max() for each in found)
+def test_companions_change() -> None:
+    """Also of few texts, and of texts of which no two are of one length."""
+    for sizes, bound in ((SIZES, 0.5), (SIZES[:96], 0.75), (SIZES[:64], 0.85), (np.arange(100, 1100), 0.5)):
+        assert np.mean([meeting_again(sizes, epoch) for epoch in range(8)]) < bound
+    found = bucketed_batches(np.arange(100, 1100), 32, 0, 0)
+    assert all(np.ptp(batch) < 3 * 32 + 0.15 * (100 + batch.max()) for batch in found)
 
 
 def test_few_batches_are_of_similar_lengths_too() -> None:
@@ -57,7 +59,7 @@ def test_few_batches_are_of_similar_lengths_too() -> None:
 def test_there_is_far_less_padding_than_in_batches_of_any_length() -> None:
     random = np.array_split(np.random.default_rng(1).permutation(1000), 32)
     assert padding(random) > 3
-    assert padding(bucketed_batches(SIZES, 32, 0, 0)) < 0.4
+    assert padding(bucketed_batches(SIZES, 32, 0, 0)) < 0.5
     assert padding(sorted_batches(SIZES, 32)) < 0.4
 
 

@@ -12,6 +12,7 @@ import pytest
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
 from kpt.data import Batches
+from kpt.distribution import keras_repairs, replica_batches
 from kpt.distribution.keras_repairs import GlobalMean, StrategyModel, repair_optimizer
 from tests.distribution.processes import run_together
 from tests.distribution.training_losses import SETTINGS, STEPS, THREE
@@ -119,27 +120,32 @@ def test_repairing_an_optimizer_twice() -> None:
         assert variable.numpy().tolist() == [0.5, 0.75, 1.0]
 
 
+class Numbers(keras.utils.PyDataset):
+    """Two batches of two rows."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> Any:
+        return np.ones((2, 3), np.float32), np.ones((2, 1), np.float32)
+
+
+class Maker:
+    """Makes batches like those of `Numbers`."""
+
+    def steps(self, batch_size: int) -> int:
+        return 2
+
+    def examples(self, step: int, batch_size: int, rows: slice = slice(None)) -> Any:
+        return Numbers()[step]
+
+
+class Model(StrategyModel, keras.Sequential):
+    """A model as kpt has them."""
+
+
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data is TensorFlow's")
 def test_only_the_passes_over_batches_are_not_tuned() -> None:
-    class Numbers(keras.utils.PyDataset):
-        def __len__(self) -> int:
-            return 2
-
-        def __getitem__(self, index: int) -> Any:
-            return np.ones((2, 3), np.float32), np.ones((2, 1), np.float32)
-
-    class Maker:
-        """Makes batches like those of `Numbers`."""
-
-        def steps(self, batch_size: int) -> int:
-            return 2
-
-        def examples(self, step: int, batch_size: int, rows: slice = slice(None)) -> Any:
-            return Numbers()[step]
-
-    class Model(StrategyModel, keras.Sequential):
-        pass
-
     batches = Batches(Maker(), batch_size=2, steps=2)
     model = Model([keras.Input((3,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
@@ -148,3 +154,20 @@ def test_only_the_passes_over_batches_are_not_tuned() -> None:
     tuned = [PyDatasetAdapter(data).get_tf_dataset().options().autotune.enabled for data in (batches, Numbers())]
     assert tuned[0] is False and tuned[1] is not False
     assert model.predict(batches, verbose=0).shape == (4, 1)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data is TensorFlow's")
+def test_under_a_strategy_the_data_of_the_devices_are_not_tuned_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    calls: list[str] = []
+    for module in (keras_repairs, replica_batches):
+        end = module.ending_at_once
+        monkeypatch.setattr(
+            module, "ending_at_once", lambda data, end=end, name=module.__name__: (calls.append(name), end(data))[1]
+        )
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = Model([keras.Input((3,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+    model.fit(Batches(Maker(), batch_size=2, steps=2), verbose=0)
+    assert set(calls) == {keras_repairs.__name__, replica_batches.__name__}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kpt.distribution.host_values import HostsVote
 from kpt.errors import Terminated
 from kpt.training.interruption import Interruption
 
@@ -123,6 +124,16 @@ def test_another_host_is_left_together_with() -> None:
         assert isinstance(interruption.with_message("go on"), Terminated)
         interruption.wait_for_hosts()
     assert vote.waited == 1
+
+
+def test_each_has_a_vote_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kpt.training.interruption.HostValues.of", lambda model: "hosts")
+    interruption = Interruption()
+    interruption.on_train_begin()
+    votes = interruption._vote, interruption._evaluation_vote
+    assert votes[0] is not votes[1] and all(isinstance(vote, HostsVote) for vote in votes)
+    interruption.on_train_begin()
+    assert votes == (interruption._vote, interruption._evaluation_vote)
 
 
 def test_training_and_evaluation_are_asked_at_their_own_pace() -> None:

@@ -129,6 +129,9 @@ def test_a_run_with_other_examples_is_gone_on_with_from_its_vectors(
     with pytest.raises(InputError, match=r"earlier version of kpt, .* in another folder: --from .*run$"):
         pretrain_word2vec(store.folder, out, settings, resume=True)
     more = pretrain_word2vec(store.folder, tmp_path / "more", settings, source=out)
+    shutil.rmtree(out / "checkpoints")
+    with pytest.raises(InputError, match="begin anew: --overwrite"):
+        pretrain_word2vec(store.folder, out, settings, resume=True)
     assert more["loss_first"] < run[1]["loss_first"] - 0.5
 
 
