@@ -41,7 +41,7 @@ def adam_step(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]
         learning_rate: the rate :math:`\eta` of the step.
 
     Returns:
-        Whether it was made: on the CPU, in float32 and without `amsgrad`. Elsewhere nothing is done; an accelerator
+        Whether it was made: on the CPU, of contiguous weights in float32 and without `amsgrad`. Elsewhere nothing is done; an accelerator
         would have to be waited for to know the number of the step.
 
     Source: Kingma and Ba 2014, "Adam: A Method for Stochastic Optimization", the end of section 2.
@@ -50,17 +50,20 @@ def adam_step(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]
     from torch.optim.adam import adam
 
     weights = [variable.value for variable in variables]
-    if optimizer.amsgrad or any(
-        each.dtype != torch.float32 or each.device.type != "cpu" for each in (*weights, *gradients)
+    index = [optimizer._get_variable_index(variable) for variable in variables]
+    slots = [[kind[each].value for each in index] for kind in (optimizer._momentums, optimizer._velocities)]
+    # PyTorch takes entries in the order they have in memory, which has to be the same in all four.
+    gradients = [gradient.contiguous() for gradient in gradients]
+    if optimizer.amsgrad or not all(
+        each.dtype == torch.float32 and each.device.type == "cpu" and each.is_contiguous()
+        for each in (*weights, *gradients, *slots[0], *slots[1])
     ):
         return False
-    index = [optimizer._get_variable_index(variable) for variable in variables]
     done = int(keras.ops.convert_to_numpy(optimizer.iterations))  # where gradients are accumulated no variable
     adam(
         weights,
-        list(gradients),
-        [optimizer._momentums[each].value for each in index],
-        [optimizer._velocities[each].value for each in index],
+        gradients,
+        *slots,
         [],
         [torch.tensor(float(done)) for _ in weights],
         fused=True,

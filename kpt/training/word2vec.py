@@ -95,8 +95,7 @@ def pretrain_word2vec(
     store.check_tokenizer(tokenizer)
     counts = store.counts()
     windows = settings.windows(store, counts)
-    needed = windows.steps(settings.batch_size, settings.epochs)
-    steps, together = plan(needed)
+    steps, together = plan(windows.steps(settings.batch_size, settings.epochs))
     words_per_step = windows.words_per_example * settings.batch_size
     config = config_of(settings, store, windows, steps, source)
     random.seed(settings.seed)  # Keras draws the seeds of its initializers from it, on every backend

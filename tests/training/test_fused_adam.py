@@ -55,6 +55,23 @@ def test_steps_are_those_of_keras(options: dict[str, Any], dtype: str) -> None:
         np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-6)
 
 
+@pytest.mark.parametrize("layouts", ["CC", "CF", "FC", "FF"])
+def test_weights_and_gradients_may_lie_in_memory_in_other_orders(layouts: str) -> None:
+    import torch
+
+    start, of_weight, of_gradient = normal(5, 7), layouts[0], layouts[1]
+    found = []
+    for kind, order in ((SelectiveAdamW, (of_weight, of_gradient)), (keras.optimizers.AdamW, ("C", "C"))):
+        optimizer = kind(0.05, weight_decay=0.0)
+        weight = keras.Variable(np.array(start, order=order[0]))
+        optimizer.build([weight])
+        for step in range(3):
+            optimizer.apply([torch.from_numpy(np.array(normal(5, 7, seed=step + 1), order=order[1]))])
+        found.append([array(value) for value in (weight.value, optimizer._momentums[0].value)])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
 def test_all_weights_are_updated_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch.optim.adam as adam
 
