@@ -41,8 +41,8 @@ def adam_step(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]
         learning_rate: the rate :math:`\eta` of the step.
 
     Returns:
-        Whether it was made: on the CPU, of contiguous weights in float32 and without `amsgrad`. Elsewhere nothing is done; an accelerator
-        would have to be waited for to know the number of the step.
+        Whether it was made: on the CPU, of contiguous weights in float32 and without `amsgrad`. Elsewhere nothing is
+        done; an accelerator would have to be waited for to know the number of the step.
 
     Source: Kingma and Ba 2014, "Adam: A Method for Stochastic Optimization", the end of section 2.
     """
