@@ -14,6 +14,7 @@ import keras
 from keras import ops
 
 from kpt.generation.loop import Rows, State, next_logits, stopping, used_slots, write_column
+from kpt.generation.recordings import while_loop
 from kpt.generation.sampling import adjust
 
 __all__ = ["Beams", "search", "start"]
@@ -156,7 +157,7 @@ def search(
             last, generated, running, running_scores, ended, scores, counts, done, improvable, exhausted, cache
         )
 
-    return Beams(*ops.while_loop(goes_on, step, tuple(state)))
+    return Beams(*while_loop(goes_on, step, tuple(state)))
 
 
 def _worst_where(condition: Any) -> Any:

@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from kpt.generation.recordings import Recordings
+
 __all__ = ["Compiled", "compiled"]
 
 
@@ -24,7 +26,7 @@ def compiled(model: Any) -> Compiled:
 
 
 class Compiled:
-    """Calls pure functions of a model and tensors, compiled: XLA on TensorFlow and JAX, no gradients on PyTorch.
+    """Calls pure functions of a model and tensors, compiled: XLA on TensorFlow and JAX; on PyTorch without gradients.
 
     Each function is compiled once for each set of shapes and constants; the weights are read anew in every call.
 
@@ -82,8 +84,14 @@ class Compiled:
     def _torch(self, function: Callable[..., Any], constants: tuple[Any, ...], hands_over: bool) -> Callable[..., Any]:
         import torch
 
+        recordings = Recordings([])
+
         def without_gradients(*arguments: Any) -> Any:
-            with torch.inference_mode():
+            nonlocal recordings
+            weights = [variable.value for variable in self.model.variables]
+            if not recordings.are_of(weights):
+                recordings = Recordings(weights)
+            with torch.inference_mode(), recordings.used():
                 return function(self.model, *arguments, *constants)
 
         return without_gradients

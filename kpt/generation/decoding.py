@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -131,8 +132,25 @@ def _start_beams(decoder: Any, state: loop.State, width: int) -> beams.Beams:
 def _advance(
     decoder: Any, state: loop.State, rows: loop.Rows, until: Any, seed: Any, numbers: Any, shape: tuple[Any, ...]
 ) -> loop.State:
-    def choose(logits: Any, token_ids: Any, used: Any, last: Any, positions: Any) -> Any:
-        logits = adjust(logits, token_ids, used, last, shape, numbers)
-        return sample(logits, uniform(seed, rows.samples, positions), shape, numbers)
+    return loop.advance(decoder, state, rows, until, _Choice(shape), (rows.samples, seed, numbers))
 
-    return loop.advance(decoder, state, rows, until, choose)
+
+@dataclass(frozen=True)
+class _Choice:
+    """Chooses tokens by settings; two of the same settings are equal, and so is what is recorded of them."""
+
+    shape: tuple[Any, ...]
+
+    def __call__(
+        self,
+        logits: Any,
+        token_ids: Any,
+        used: Any,
+        last: Any,
+        positions: Any,
+        samples: Any,
+        seed: Any,
+        numbers: Any,
+    ) -> Any:
+        logits = adjust(logits, token_ids, used, last, self.shape, numbers)
+        return sample(logits, uniform(seed, samples, positions), self.shape, numbers)

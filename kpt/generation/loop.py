@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from kpt.generation.recordings import recorded, while_loop
+
 __all__ = ["Rows", "State", "advance", "next_logits", "prefill", "stopping", "used_slots", "write_column"]
 
 
@@ -100,6 +102,10 @@ def next_logits(decoder: Any, token_ids: Any, last: Any, starts: Any, cache: Any
         starts: int32 `[batch]`, the slot of the first token of each row.
         cache: What the model remembers of all tokens before the newest.
     """
+    return recorded(_next_logits, decoder, (token_ids, last, starts, cache))
+
+
+def _next_logits(decoder: Any, token_ids: Any, last: Any, starts: Any, cache: Any) -> tuple[Any, Any]:
     newest = ops.take(token_ids, last, axis=1)[:, None]
     # Rows that have ended are still computed, and what comes of it is not used: there need be no position for them.
     positions = ops.minimum(last - starts, decoder.maximum_length - 1)
@@ -124,7 +130,7 @@ def stopping(token_ids: Any, stops: Any) -> Any:
 
 
 def advance(
-    decoder: Any, state: State, rows: Rows, until: Any, choose: Callable[[Any, Any, Any, Any, Any], Any]
+    decoder: Any, state: State, rows: Rows, until: Any, choose: Callable[..., Any], given: tuple[Any, ...] = ()
 ) -> State:
     """Decode until all rows have ended, or the newest token is in a given slot.
 
@@ -134,30 +140,37 @@ def advance(
         rows: What does not change.
         until: int32 scalar, a slot.
         choose: A function of logits float32 `[batch, vocabulary]`, token ids `[batch, slots]`, which of these are used
-            `[batch, slots]`, the newest token's slot, and the positions of the tokens to be chosen `[batch]`; it
-            returns these tokens, int32 `[batch]`.
+            `[batch, slots]`, the newest token's slot, the positions of the tokens to be chosen `[batch]`, and what is
+            `given`; it returns these tokens, int32 `[batch]`.
+        given: Tensors for `choose`. It must not hold others where `Compiled` runs this: what is equal to it is taken
+            for the same.
 
     Returns:
         The state after it.
     """
-    slots = ops.shape(state.token_ids)[1]
 
     def goes_on(last: Any, token_ids: Any, counts: Any, finished: Any, cache: Any) -> Any:
         return ops.logical_and(last < until, ops.logical_not(ops.all(finished)))
 
-    def step(last: Any, token_ids: Any, counts: Any, finished: Any, cache: Any) -> State:
-        logits, cache = next_logits(decoder, token_ids, last, rows.starts, cache)
-        filled = ops.arange(slots, dtype="int32")[None, :] <= last
-        used = ops.logical_and(used_slots(rows.starts, slots), filled)
-        chosen = choose(logits, token_ids, used, last, last + 1 - rows.starts)
-        stops = stopping(chosen, rows.stops)
-        grows = ops.logical_and(ops.logical_not(finished), ops.logical_not(stops))
-        counts = counts + ops.cast(grows, "int32")
-        finished = ops.logical_or(ops.logical_or(finished, stops), counts >= rows.limits)
-        last = last + 1
-        return State(last, write_column(token_ids, last, chosen), counts, finished, cache)
+    def step(*parts: Any) -> State:
+        return recorded(_step, decoder, (parts, rows, given), (choose,))
 
-    return State(*ops.while_loop(goes_on, step, tuple(state)))
+    return State(*while_loop(goes_on, step, tuple(state)))
+
+
+def _step(decoder: Any, state: tuple[Any, ...], rows: Rows, given: tuple[Any, ...], choose: Any) -> State:
+    last, token_ids, counts, finished, cache = state
+    slots = ops.shape(token_ids)[1]
+    logits, cache = next_logits(decoder, token_ids, last, rows.starts, cache)
+    filled = ops.arange(slots, dtype="int32")[None, :] <= last
+    used = ops.logical_and(used_slots(rows.starts, slots), filled)
+    chosen = choose(logits, token_ids, used, last, last + 1 - rows.starts, *given)
+    stops = stopping(chosen, rows.stops)
+    grows = ops.logical_and(ops.logical_not(finished), ops.logical_not(stops))
+    counts = counts + ops.cast(grows, "int32")
+    finished = ops.logical_or(ops.logical_or(finished, stops), counts >= rows.limits)
+    last = last + 1
+    return State(last, write_column(token_ids, last, chosen), counts, finished, cache)
 
 
 def write_column(token_ids: Any, slot: Any, values: Any) -> Any:

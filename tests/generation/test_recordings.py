@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from kpt.generation.compiled import Compiled
+from kpt.generation.recordings import recorded, while_loop
+
+CALLS: list[Any] = []
+ON_TORCH = keras.backend.backend() == "torch"
+
+
+def model(weight: float = 1.0) -> keras.Model:
+    kernel = keras.initializers.Constant(weight)
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False, kernel_initializer=kernel)])
+
+
+class Found(NamedTuple):
+    sum: Any
+    pair: tuple[Any, Any]
+
+
+def scaled(dense: Any, pair: tuple[Any, Any], factor: int) -> Found:
+    CALLS.append((factor, tuple(pair[0].shape)))
+    return Found(dense(pair[0] + pair[1]) * factor, pair)
+
+
+def outer(dense: Any, x: Any) -> Any:
+    return recorded(scaled, dense, ((x, x),), (2,)).sum
+
+
+def run(dense: Any, x: Any, factor: int) -> Any:
+    return recorded(scaled, dense, ((x, x * 2),), (factor,))
+
+
+def within(dense: Any, x: Any) -> Any:
+    return recorded(outer, dense, (x,))
+
+
+def values(*rows: list[float]) -> Any:
+    return ops.convert_to_tensor(np.array(rows, np.float32))
+
+
+@pytest.fixture(autouse=True)
+def no_calls() -> None:
+    CALLS.clear()
+
+
+def test_without_compiled_nothing_is_recorded() -> None:
+    dense = model()
+    for _ in range(4):
+        assert ops.convert_to_numpy(run(dense, values([1, 2]), 2).sum).tolist() == [[18.0]]
+    assert len(CALLS) == 4
+
+
+@pytest.mark.skipif(not ON_TORCH, reason="other backends compile")
+class TestOnTorch:
+    def test_from_the_third_call_on_keras_is_not_asked(self) -> None:
+        call = Compiled(model())
+        for row in ([1, 2], [3, 4], [5, 6], [7, 8]):
+            found = call(run, (values(row),), (2,))
+            assert ops.convert_to_numpy(found.sum).tolist() == [[6.0 * sum(row)]]
+            assert ops.convert_to_numpy(found.pair[1]).tolist() == [[2 * value for value in row]]
+        assert CALLS == [(2, (1, 2))] * 2
+
+    def test_other_shapes_and_constants_are_recorded_for_themselves(self) -> None:
+        call = Compiled(model())
+        for _ in range(4):
+            assert ops.convert_to_numpy(call(run, (values([1, 1]),), (2,)).sum).tolist() == [[12.0]]
+            assert ops.convert_to_numpy(call(run, (values([1, 1]),), (3,)).sum).tolist() == [[18.0]]
+            assert ops.convert_to_numpy(call(run, (values([1, 1], [0, 1]),), (2,)).sum).tolist() == [[12.0], [6.0]]
+        assert sorted(CALLS) == [(2, (1, 2))] * 2 + [(2, (2, 2))] * 2 + [(3, (1, 2))] * 2
+
+    def test_weights_that_are_assigned_are_seen(self) -> None:
+        dense = model()
+        call = Compiled(dense)
+        for weight in (1.0, 2.0, 3.0, 4.0):
+            dense.set_weights([np.full((2, 1), weight)])
+            assert ops.convert_to_numpy(call(run, (values([1, 1]),), (1,)).sum).tolist() == [[6.0 * weight]]
+        assert len(CALLS) == 2
+
+    def test_other_weights_are_recorded_anew(self) -> None:
+        dense = model()
+        call = Compiled(dense)
+        for _ in range(3):
+            call(run, (values([1, 1]),), (1,))
+        dense.layers[0].enable_lora(1)
+        dense.layers[0].lora_kernel_b.assign(np.ones((1, 1)))
+        kernel = ops.convert_to_numpy(dense.layers[0].kernel)
+        assert ops.convert_to_numpy(call(run, (values([1, 1]),), (1,)).sum) == pytest.approx(3 * kernel.sum())
+        assert kernel.sum() != 2
+
+    def test_a_function_in_another_is_recorded_with_it(self) -> None:
+        call = Compiled(model())
+        for row in ([1, 2], [3, 4], [5, 6]):
+            assert ops.convert_to_numpy(call(within, (values(row),))).tolist() == [[4.0 * sum(row)]]
+        assert len(CALLS) == 2
+
+
+def test_a_loop_of_compiled_functions() -> None:
+    def doubled(dense: Any, state: Any, until: Any) -> Any:
+        return while_loop(lambda x, _: ops.all(x < until), lambda x, n: (x * 2, n + 1), state)
+
+    state = (values([1, 2]), ops.convert_to_tensor(0))
+    for _ in range(3):
+        x, steps = Compiled(model())(doubled, (state, ops.convert_to_tensor(9.0)))
+        assert (ops.convert_to_numpy(x).tolist(), int(steps)) == ([[8.0, 16.0]], 3)
+    x, steps = doubled(None, state, ops.convert_to_tensor(0.5))
+    assert (ops.convert_to_numpy(x).tolist(), int(steps)) == ([[1.0, 2.0]], 0)
