@@ -13,8 +13,8 @@ defects of Keras 3.15 each has its part, which can go when Keras repairs it:
   (keras#20582).
 - `_own_failures`: on TensorFlow the sentence that says what is wrong with a batch is lost in a page of its own.
 - `predict` of several workers puts the parts into another order than it is given them; see `ReplicaBatches`.
-- `repair_endings`: on TensorFlow `fit`, `evaluate` and `predict` wait at their end for the tuning of `tf.data`,
-  which is off for `Batches`; with arrays they still do.
+- `repair_endings`: on TensorFlow `fit`, `evaluate` and `predict` of `Batches` and arrays wait at their end for the
+  tuning of `tf.data`, which is off for them.
 - `repair_uneven_batches`: on JAX a batch that cannot be divided among the devices, such as an epoch's last, fails.
 """
 
@@ -22,10 +22,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from functools import partial, wraps
 from typing import Any
 
 import keras
+from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 from keras.src.utils.tracking import DotNotTrackScope
 
@@ -35,6 +37,8 @@ from kpt.distribution.replicas import replica_count, sum_over_replicas
 from kpt.errors import InputError
 
 __all__ = ["GlobalMean", "StrategyModel", "repair_endings", "repair_optimizer", "repair_uneven_batches"]
+
+_AT_ONCE: ContextVar[bool] = ContextVar("ending_at_once", default=False)
 
 
 class GlobalMean(keras.metrics.Mean):
@@ -89,19 +93,19 @@ class StrategyModel:
         # The batches of the next executions are made while one runs.
         together = self.steps_per_execution  # type: ignore[attr-defined]
         ahead = x.made_ahead(2 * together) if isinstance(x, Batches) else nullcontext()
-        with _own_failures(x, kwargs.get("validation_data")), ahead:
+        with _own_failures(x, kwargs.get("validation_data")), ahead, _ending_at_once():
             if "validation_data" in kwargs:
                 kwargs["validation_data"] = self._parts(kwargs["validation_data"])
             return super().fit(self._parts(x), *args, **kwargs)  # type: ignore[misc]
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Evaluate as `keras.Model.evaluate` does."""
-        with _own_failures(x):
+        with _own_failures(x), _ending_at_once():
             return super().evaluate(self._parts(x), *args, **kwargs)  # type: ignore[misc]
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Predict as `keras.Model.predict` does."""
-        with _own_failures(x):
+        with _own_failures(x), _ending_at_once():
             return super().predict(self._parts(x, predict=True), *args, **kwargs)  # type: ignore[misc]
 
     def get_metrics_result(self) -> Any:
@@ -122,8 +126,6 @@ class StrategyModel:
         """`Batches` as Keras is to read them: each replica its rows."""
         if not isinstance(x, Batches):
             return x
-        if keras.backend.backend() == "tensorflow":
-            repair_endings()
         if self._strategy is not None:
             return ReplicaBatches(x, self._strategy, predict)
         distribution = keras.distribution.distribution()
@@ -231,25 +233,43 @@ def _accumulate_and_apply(optimizer: Any, grads: list[Any], variables: list[Any]
 
 
 def repair_endings() -> None:
-    """Have Keras on TensorFlow end a pass over `Batches` as soon as the last of them is done.
+    """Have Keras on TensorFlow end a pass of kpt's models as soon as the last batch is done.
 
-    Under a strategy each device has a data set of its own, which TensorFlow tunes like any other.
+    A `tf.data.Dataset` is left as it is. Under a strategy each device has a data set of its own, which TensorFlow tunes
+    like any other.
     """
-    get = PyDatasetAdapter.get_tf_dataset
-    if hasattr(get, "ends_at_once"):
+    if hasattr(PyDatasetAdapter.get_tf_dataset, "ends_at_once"):
         return
-
-    @wraps(get)
-    def get_tf_dataset(self: Any) -> Any:
-        return ending_at_once(get(self)) if isinstance(self.py_dataset, Batches) else get(self)
-
-    get_tf_dataset.ends_at_once = True  # type: ignore[attr-defined]
-    PyDatasetAdapter.get_tf_dataset = get_tf_dataset
+    for adapter in (PyDatasetAdapter, ArrayDataAdapter):
+        adapter.get_tf_dataset = _untuned(adapter.get_tf_dataset)
 
     from tensorflow.python.data.ops import multi_device_iterator_ops as devices
 
     if make := getattr(devices, "_create_device_dataset", None):
         devices._create_device_dataset = lambda *args, **kwargs: ending_at_once(make(*args, **kwargs))
+
+
+def _untuned(get: Any) -> Any:
+    """The method of an adapter, without the tuning where kpt's models call it."""
+
+    @wraps(get)
+    def get_tf_dataset(self: Any) -> Any:
+        return ending_at_once(get(self)) if _AT_ONCE.get() else get(self)
+
+    get_tf_dataset.ends_at_once = True  # type: ignore[attr-defined]
+    return get_tf_dataset
+
+
+@contextmanager
+def _ending_at_once() -> Iterator[None]:
+    """Within it, passes end with their last batch."""
+    if keras.backend.backend() == "tensorflow":
+        repair_endings()
+    token = _AT_ONCE.set(True)
+    try:
+        yield
+    finally:
+        _AT_ONCE.reset(token)
 
 
 def repair_uneven_batches() -> None:

@@ -17,8 +17,10 @@ _ROWS = 4
 def product(inputs: Any, kernel: Any, transposed: bool = False) -> Any:
     r"""Return :math:`x W`, or :math:`x W^\top`.
 
-    In bfloat16 on JAX's CPU, sums are kept in float32 until the end, forward and backward. XLA has fast kernels for
-    these and none that sum up in bfloat16, for which it would convert all operands to float32 first.
+    On JAX's CPU the gradient of :math:`y` is computed once for both its products. XLA would compute it anew for each,
+    with all that it is the sum of, which along a residual stream are the gradients of all layers after. And in bfloat16
+    sums are kept in float32 until the end, forward and backward: XLA has fast kernels for these and none that sum up in
+    bfloat16, for which it would convert all operands to float32 first.
 
     Args:
         inputs: `[..., width]`.
@@ -28,14 +30,16 @@ def product(inputs: Any, kernel: Any, transposed: bool = False) -> Any:
     Returns:
         `[..., units]`, in the dtype of the inputs.
     """
-    if not (_on_jax_cpu() and keras.backend.standardize_dtype(inputs.dtype) == "bfloat16"):
+    dtype = keras.backend.standardize_dtype(inputs.dtype)
+    if not (_on_jax_cpu() and dtype in ("float32", "bfloat16")):
         return ops.matmul(inputs, ops.transpose(kernel) if transposed else kernel)
-    return repeated(_summed_in_float32(transposed), inputs, kernel)
+    multiplied = _summed_in_float32(transposed)
+    return multiplied(inputs, kernel) if dtype == "float32" else repeated(multiplied, inputs, kernel)
 
 
 @keras.saving.register_keras_serializable("kpt")
 class Dense(keras.layers.Dense):
-    r"""`keras.layers.Dense`, with products that are fast in bfloat16 and 8 bits on JAX's CPU too; see `product`.
+    r"""`keras.layers.Dense`, with products that are fast on JAX's CPU too, also in bfloat16 and 8 bits; see `product`.
 
     .. math:: f(x W + b)
 
@@ -99,7 +103,7 @@ def _on_jax_cpu() -> bool:
 
 @cache
 def _summed_in_float32(transposed: bool) -> Any:
-    """The product and its gradients with sums in float32, as a function of JAX."""
+    """The product and its gradients with sums in float32, as a function of JAX; see `product`."""
     import jax
 
     def dot(left: Any, right: Any, of_left: tuple[int, ...], of_right: tuple[int, ...]) -> Any:
@@ -117,6 +121,7 @@ def _summed_in_float32(transposed: bool) -> Any:
 
     def backward(kept: tuple[Any, Any], slope: Any) -> tuple[Any, Any]:
         inputs, kernel = kept
+        slope = jax.lax.optimization_barrier(slope)
         rows = tuple(range(inputs.ndim - 1))
         of_kernel = dot(slope, inputs, rows, rows) if transposed else dot(inputs, slope, rows, rows)
         return dot(slope, kernel, (slope.ndim - 1,), (outer,)), of_kernel

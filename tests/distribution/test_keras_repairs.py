@@ -144,30 +144,43 @@ class Model(StrategyModel, keras.Sequential):
     """A model as kpt has them."""
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data is TensorFlow's")
-def test_only_the_passes_over_batches_are_not_tuned() -> None:
-    batches = Batches(Maker(), batch_size=2, steps=2)
-    model = Model([keras.Input((3,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    for _ in range(2):
-        assert np.isfinite(model.fit(batches, verbose=0).history["loss"][0])
-    tuned = [PyDatasetAdapter(data).get_tf_dataset().options().autotune.enabled for data in (batches, Numbers())]
-    assert tuned[0] is False and tuned[1] is not False
-    assert model.predict(batches, verbose=0).shape == (4, 1)
-
-
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data is TensorFlow's")
-def test_under_a_strategy_the_data_of_the_devices_are_not_tuned_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    import tensorflow as tf
-
+@pytest.fixture
+def untuned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The modules that have taken the tuning off a data set."""
     calls: list[str] = []
     for module in (keras_repairs, replica_batches):
         end = module.ending_at_once
         monkeypatch.setattr(
             module, "ending_at_once", lambda data, end=end, name=module.__name__: (calls.append(name), end(data))[1]
         )
+    return calls
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data is TensorFlow's")
+def test_only_the_passes_of_our_models_are_not_tuned(untuned: list[str]) -> None:
+    def passes(model: keras.Model) -> int:
+        model.compile("sgd", "mse")
+        arrays = np.ones((4, 3), np.float32), np.ones((4, 1), np.float32)
+        batches = [Batches(Maker(), batch_size=2, steps=2)] if isinstance(model, StrategyModel) else []
+        for data in ((Numbers(),), arrays, *((each,) for each in batches)):
+            model.fit(*data, validation_data=data if len(data) == 2 else data[0], batch_size=None, verbose=0)
+            model.evaluate(*data, verbose=0)
+            model.predict(data[0], verbose=0)
+        found, untuned[:] = len(untuned), []
+        return found
+
+    layers = [keras.Input((3,)), keras.layers.Dense(1)]
+    assert passes(Model(layers)) == 12
+    assert passes(keras.Sequential(layers)) == 0
+    assert PyDatasetAdapter(Numbers()).get_tf_dataset().options().autotune.enabled is not False
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data is TensorFlow's")
+def test_under_a_strategy_the_data_of_the_devices_are_not_tuned_either(untuned: list[str]) -> None:
+    import tensorflow as tf
+
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
         model = Model([keras.Input((3,)), keras.layers.Dense(1)])
         model.compile("sgd", "mse")
     model.fit(Batches(Maker(), batch_size=2, steps=2), verbose=0)
-    assert set(calls) == {keras_repairs.__name__, replica_batches.__name__}
+    assert set(untuned) == {keras_repairs.__name__, replica_batches.__name__}

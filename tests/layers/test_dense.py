@@ -44,6 +44,35 @@ def test_gradients_in_bfloat16_are_those_in_float32(shape: tuple[int, ...], tran
         np.testing.assert_allclose(array(of_narrow), array(of_wide), rtol=0.03, atol=0.03)
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+def test_gradients_are_those_of_float64(transposed: bool) -> None:
+    inputs, kernel, slope = normal(2, 5, 8, seed=1), normal(8, 6, seed=2), normal(2, 5, 6, seed=3)
+    variables = [keras.Variable(inputs), keras.Variable(kernel.T if transposed else kernel)]
+
+    def total() -> Any:
+        return ops.sum(product(*(variable.value for variable in variables), transposed) * ops.convert_to_tensor(slope))
+
+    of_inputs, of_kernel = (array(gradient) for gradient in gradients(total, variables))
+    inputs, kernel, slope = (each.astype("float64") for each in (inputs, kernel, slope))
+    np.testing.assert_allclose(of_inputs, slope @ kernel.T, rtol=1e-5, atol=1e-6)
+    wanted = inputs.reshape(-1, 8).T @ slope.reshape(-1, 6)
+    np.testing.assert_allclose(of_kernel, wanted.T if transposed else wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="XLA's fusions on JAX")
+def test_on_jax_a_gradient_is_computed_once() -> None:
+    import jax
+
+    def loss(kernels: list[Any], x: Any) -> Any:
+        for kernel in kernels:
+            x = x + ops.tanh(product(x, kernel))
+        return ops.sum(x * x)
+
+    kernels, x = [normal(8, 8, seed=seed) for seed in range(3)], normal(4, 8)
+    compiled = jax.jit(jax.grad(loss)).lower(kernels, x)
+    assert compiled.as_text().count("optimization_barrier") == len(kernels)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "bfloat16"])
 def test_a_layer_is_that_of_keras(dtype: str) -> None:
     arguments = {"activation": "relu", "dtype": dtype, "kernel_initializer": "he_normal"}
