@@ -127,6 +127,9 @@ class Batches(keras.utils.PyDataset):
         self._rows = range(host_index * share, (host_index + 1) * share)
         self._ahead.forget()
 
+    def made_for(self, compiled: bool) -> None:
+        """Prepare for a model that is compiled for each shape of a batch, or is not; these have one shape anyway."""
+
     @contextmanager
     def made_ahead(self, count: int) -> Iterator[None]:
         """Have at least so many batches made ahead for a while, if any are."""

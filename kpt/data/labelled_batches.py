@@ -35,6 +35,10 @@ class LabelledExamples:
         drawn_windows: windows of a text at most, drawn anew for each epoch, see `EncodedTexts.stretches`; None for all
             of them, as they are always where the order is not random.
 
+    Attributes:
+        exact_widths: whether batches are as wide as their longest text, and not rounded up to one of few widths
+            (`padded_width`); see `LabelledBatches.made_for`.
+
     Raises:
         InputError: there is no text, or there are not as many labels or weights as texts.
     """
@@ -57,6 +61,7 @@ class LabelledExamples:
                 raise InputError(f"{len(values)} {what} for {len(texts)} texts; give one to each")
         self.texts, self.vocabulary, self.labels, self.weights = texts, vocabulary, labels, weights
         self.seed, self.shuffle, self.drawn_windows = seed, shuffle, drawn_windows
+        self.exact_widths = False
         self._drawn = lru_cache(maxsize=3)(self._texts_of_epoch)
         self._epoch = lru_cache(maxsize=3)(self._batches_of_epoch)
 
@@ -93,7 +98,7 @@ class LabelledExamples:
             chosen: the numbers.
             epoch: which draws the windows; None for all windows.
         """
-        parts: list[Any] = [self._drawn(epoch).batch(chosen)]
+        parts: list[Any] = [self._drawn(epoch).batch(chosen, exact=self.exact_widths)]
         if self.labels is not None:
             parts.append(self.labels[chosen])
             if self.weights is not None:
@@ -163,6 +168,17 @@ class LabelledBatches(Batches):
     def __init__(self, examples: EpochExamples, *, batch_size: int = 32, **options: Any) -> None:
         options.setdefault("steps", examples.steps(batch_size))
         super().__init__(examples, batch_size=batch_size, **options)
+
+    def made_for(self, compiled: bool) -> None:
+        """Prepare for a model, as `fit`, `evaluate` and `predict` of kpt's models do.
+
+        Args:
+            compiled: whether it is compiled for each width of a batch, so that these should be few. Else batches are
+                as wide as their longest text.
+        """
+        for maker in getattr(self.maker, "tasks", {"": self.maker}).values():
+            maker.exact_widths = not compiled
+        self._ahead.forget()
 
     def samples(self) -> list[Any]:
         """Return a few batches that have all shapes; that with fewer texts than the others may come at any step."""

@@ -100,7 +100,7 @@ class TaggedExamples(LabelledExamples):
 
     def batch_of(self, chosen: np.ndarray, epoch: int | None = None) -> Any:
         """Return the batch of some texts by their numbers; they have one window each, whatever the epoch."""
-        inputs = self.texts.batch(chosen)
+        inputs = self.texts.batch(chosen, exact=self.exact_widths)
         if self.labels is None:
             return (inputs,)
         labels = np.zeros(inputs["token_ids"].shape, np.int32)

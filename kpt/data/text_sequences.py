@@ -92,13 +92,14 @@ class EncodedTexts:
         """int64 [texts]: tokens of each sequence, marks included."""
         return self.sizes.sum(axis=1) + (self.marks.single if self.second is None else self.marks.pair)
 
-    def batch(self, rows: np.ndarray, columns: int | None = None) -> dict[str, np.ndarray]:
+    def batch(self, rows: np.ndarray, columns: int | None = None, exact: bool = False) -> dict[str, np.ndarray]:
         """Return the sequences of some texts.
 
         Args:
             rows: their numbers.
             columns: of the result; by default the longest's, rounded up (`padded_width`), to whole windows if it has
                 several.
+            exact: whether the longest's, if it has one window, are not rounded up.
 
         Returns:
             token_ids int32, segment_ids int32 (1 at the second text and the mark after it) and padding_mask bool
@@ -107,7 +108,7 @@ class EncodedTexts:
         totals, sizes, marks = self.totals[rows], self.sizes[rows], self.marks
         if columns is None:
             longest = int(totals.max(initial=1))
-            columns = padded_width(longest, self.length)
+            columns = longest if exact else padded_width(longest, self.length)
             if longest > self.length:
                 columns = -(-longest // self.length) * self.length
         token_ids = np.full((len(rows), columns), marks.pad, np.int32)

@@ -126,6 +126,7 @@ class StrategyModel:
         """`Batches` as Keras is to read them: each replica its rows."""
         if not isinstance(x, Batches):
             return x
+        x.made_for(compiled=self.jit_compile or self._strategy is not None)  # type: ignore[attr-defined]
         if self._strategy is not None:
             return ReplicaBatches(x, self._strategy, predict)
         distribution = keras.distribution.distribution()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kpt import InputError
-from kpt.data import LabelledBatches, LabelledExamples, encode_texts
+from kpt.data import LabelledBatches, LabelledExamples, TaskMixture, encode_texts
 from tests.export.reference import tiny_tokenizer
 
 TEXTS = ["the cat " * (1 + number % 7) for number in range(50)]
@@ -88,6 +88,24 @@ def test_keras_does_not_take_the_width_of_two_batches_for_that_of_all() -> None:
     model.compile("sgd", "mse", run_eagerly=False)
     history = model.fit(OnlyIds(batches), shuffle=False, epochs=2, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_batches_are_as_wide_as_their_longest_text_where_nothing_is_compiled(several: bool) -> None:
+    maker: Any = examples(seed=3)
+    batches = LabelledBatches(TaskMixture({"a": maker, "b": examples(seed=4)}) if several else maker, batch_size=8)
+
+    def widths() -> list[tuple[int, int]]:
+        masks = [batches[index][0]["padding_mask"] for index in range(len(batches))]
+        return [(mask.shape[1], int(mask.sum(axis=1).max())) for mask in masks]
+
+    rounded = widths()
+    assert all(width % 8 == 0 for width, _ in rounded)
+    batches.made_for(compiled=False)
+    assert widths()[2:] == [(longest, longest) for _, longest in rounded[2:]]
+    assert any(longest % 8 for _, longest in rounded[2:])
+    batches.made_for(compiled=True)
+    assert widths() == rounded
 
 
 class OnlyIds(keras.utils.PyDataset):

@@ -41,6 +41,11 @@ def test_a_batch_is_as_wide_as_its_longest_text_needs(tokenizer: WordPieceTokeni
     encoded = encode_texts(tokenizer, TEXTS, length=24)
     assert encoded.batch(np.array([1, 0]))["token_ids"].shape == (2, 8)
     assert encoded.batch(np.array([1, 2]))["token_ids"].shape == (2, 24)
+    for rows in ([1, 0], [1, 2], [0]):
+        assert encoded.batch(np.array(rows), exact=True)["token_ids"].shape[1] == encoded.totals[rows].max()
+    windows = encode_texts(tokenizer, TEXTS, length=10, windows=4)
+    assert windows.totals[2] % 10
+    assert windows.batch(np.array([2]), exact=True)["token_ids"].shape[1] == -(-windows.totals[2] // 10) * 10
 
 
 def test_a_long_text_is_read_in_windows(tokenizer: WordPieceTokenizer) -> None:
