@@ -19,6 +19,7 @@ from kpt.layers.positions import (
     rotate,
     sinusoids,
 )
+from kpt.layers.segment_attention import segment_mask
 from kpt.layers.segments import SegmentEmbedding
 from kpt.layers.token_counts import count_tokens
 from kpt.layers.token_embedding import TokenEmbedding, rows_looked_up_by
@@ -54,6 +55,7 @@ __all__ = [
     "rotate",
     "rows_looked_up_by",
     "scaled_dot_product_attention",
+    "segment_mask",
     "sinusoids",
     "squared_relu",
     "truncated_normal",

@@ -15,6 +15,7 @@ from kpt.layers.dense import Dense
 from kpt.layers.dropout import Dropout
 from kpt.layers.initializers import truncated_normal
 from kpt.layers.positions import rotate
+from kpt.layers.segment_attention import Segments, on_tpu
 
 __all__ = ["SelfAttention", "scaled_dot_product_attention", "watched_attention"]
 
@@ -26,9 +27,10 @@ def scaled_dot_product_attention(
 
     .. math:: \mathrm{softmax}(Q K^\top / \sqrt{d_k}) V
 
-    Without `dropout` the backend's fused kernel does the work wherever it has one (torch: SDPA, JAX on GPU: cuDNN,
-    JAX on TPU: splash); with it, and on TensorFlow, the probabilities are formed explicitly, in float32. A row whose
-    mask is wholly `False` gets the mean of the values, never a NaN.
+    Without `dropout` the backend's fused kernel does the work wherever it has one (torch: SDPA, JAX on GPU: cuDNN);
+    with it, and on TensorFlow, the probabilities are formed explicitly, in float32. On TPU they are, too: what Keras
+    3.15 has there is causal wherever there is no mask, does not scale, and is left for any mask that is traced. A row
+    whose mask is wholly `False` gets the mean of the values, never a NaN.
 
     Args:
         query: `[batch, query length, heads, d_k]`.
@@ -47,7 +49,9 @@ def scaled_dot_product_attention(
     """
     # TensorFlow has no fused kernel; what Keras does there is slower, and fails where all heads share one of keys.
     if dropout is None and keras.backend.backend() != "tensorflow":
-        return ops.dot_product_attention(query, key, value, mask=mask, is_causal=causal)
+        return ops.dot_product_attention(
+            query, key, value, mask=mask, is_causal=causal, flash_attention=False if on_tpu() else None
+        )
     if causal:
         visible = visible_slots(ops.shape(key)[1], ops.shape(query)[1], 0)
         mask = visible if mask is None else ops.logical_and(mask, visible)
@@ -113,7 +117,7 @@ class SelfAttention(keras.layers.Layer):
     Call arguments:
         inputs: `[batch, length, width]`.
         attention_mask: Booleans `[batch, length]`, `True` at tokens; or a mask that broadcasts to
-            `[batch, heads, length, length]`.
+            `[batch, heads, length, length]`; or what `segment_mask` returns, without a cache.
         rotations: Cosines and sines, `[length, d_k]` or `[batch, length, d_k]`, from `RotaryPositions`; `None` for no
             rotation.
         cache: Keys and values of the tokens before, from `empty_cache`: those of the inputs are written at
@@ -194,7 +198,13 @@ class SelfAttention(keras.layers.Layer):
         query, key, value = qkv[:, :, :heads], qkv[:, :, heads : heads + shared], qkv[:, :, heads + shared :]
         if rotations is not None:
             query, key = rotate(query, rotations), rotate(key, rotations)
-        if attention_mask is not None and len(attention_mask.shape) == 2:
+        drops = bool(training) and self.dropout > 0
+        if isinstance(attention_mask, Segments):
+            if not drops and self.watch is None:
+                attended = attention_mask.attend(query, key, value, self.causal)
+                return self.output_projection(ops.reshape(attended, (-1, length, width)))
+            attention_mask = attention_mask.mask()
+        elif attention_mask is not None and len(attention_mask.shape) == 2:
             attention_mask = attention_mask[:, None, None, :]
         watched = None if self.watch is None else self.watched
         if cache is not None:
@@ -202,7 +212,6 @@ class SelfAttention(keras.layers.Layer):
         if cache is not None and not (isinstance(cache_index, int) and cache_index == 0):
             attended = attention_to_heads(query, cache[0], cache[1], mask=attention_mask, dropout=watched)
         else:
-            drops = bool(training) and self.dropout > 0
             attended = scaled_dot_product_attention(
                 query,
                 key,

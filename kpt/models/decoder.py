@@ -17,6 +17,7 @@ from kpt.layers import (
     activation_name,
     empty_cache,
     normalization_layer,
+    segment_mask,
     visible_slots,
 )
 
@@ -36,10 +37,9 @@ class Decoder(keras.Model):
         token_ids: int32 `[batch, length]`.
         positions: int32 `[batch, length]`, optional; by default they count from 0, or from `cache_index`.
         segment_ids: int32 `[batch, length]`, optional: a token sees those of its own segment alone, such as the
-            documents of a packed sequence. Not together with a cache. They become a mask of booleans
-            `[batch, 1, length, length]`, for Keras has no kernel that takes segments: where probabilities are formed
-            explicitly (TensorFlow, JAX on a CPU) it costs little beside them and XLA fuses it; PyTorch's kernel then
-            reads it as floats, and JAX's of a GPU as a bias, which take memory that plain packing does not.
+            documents of a packed sequence. Not together with a cache. On CUDA with PyTorch and on TPU with JAX a
+            kernel takes them; elsewhere, and with dropout of attention probabilities, they become a mask of booleans
+            `[batch, 1, length, length]`, see `kpt.layers.segment_mask`.
 
     Other call arguments:
         cache: The keys and values of earlier tokens, from `empty_cache` or an earlier call; it must not be used again
@@ -213,7 +213,7 @@ class Decoder(keras.Model):
                 if positions is None:
                     positions = cache_index + ops.arange(length, dtype="int32")
         elif segment_ids is not None:
-            mask = ops.equal(segment_ids[:, None, :, None], segment_ids[:, None, None, :])
+            mask = segment_mask(segment_ids)
         rotations = None
         if isinstance(self.positions, RotaryPositions):
             rotations = self.positions(token_ids, positions=positions)
