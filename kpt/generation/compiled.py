@@ -37,6 +37,7 @@ class Compiled:
     def __init__(self, model: Any) -> None:
         self.model = model
         self.functions: dict[Any, Callable[..., Any]] = {}
+        self._recordings = Recordings()
 
     def __call__(
         self,
@@ -59,6 +60,10 @@ class Compiled:
         if key not in self.functions:
             backends = {"jax": self._jax, "tensorflow": self._tensorflow, "torch": self._torch}
             self.functions[key] = backends[keras.backend.backend()](function, constants, hands_over)
+        if keras.backend.backend() == "torch":
+            weights = [variable.value for variable in self.model.variables]
+            if not self._recordings.are_of(weights, policies):
+                self._recordings = Recordings(weights, policies)
         return self.functions[key](*arguments)
 
     def _jax(self, function: Callable[..., Any], constants: tuple[Any, ...], hands_over: bool) -> Callable[..., Any]:
@@ -84,14 +89,8 @@ class Compiled:
     def _torch(self, function: Callable[..., Any], constants: tuple[Any, ...], hands_over: bool) -> Callable[..., Any]:
         import torch
 
-        recordings = Recordings([])
-
         def without_gradients(*arguments: Any) -> Any:
-            nonlocal recordings
-            weights = [variable.value for variable in self.model.variables]
-            if not recordings.are_of(weights):
-                recordings = Recordings(weights)
-            with torch.inference_mode(), recordings.used():
+            with torch.inference_mode(), self._recordings.used():
                 return function(self.model, *arguments, *constants)
 
         return without_gradients

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from itertools import repeat
 from typing import Any
+from weakref import ref
 
 import keras
 
 __all__ = ["Recordings", "recorded", "while_loop"]
 
 _USED: ContextVar[Recordings | None] = ContextVar("recordings", default=None)
+#: Recordings that are kept of a model, the newest; each takes about a megabyte.
+_KEPT = 64
 
 
 class Recordings:
@@ -21,19 +24,29 @@ class Recordings:
     Args:
         weights: the tensors of the model's variables. A recording holds these themselves: it sees values that are
             assigned to them, and none of other tensors.
+        state: what else it depends on.
     """
 
-    def __init__(self, weights: Sequence[Any]) -> None:
-        self.weights = list(weights)
-        self.found: dict[Any, tuple[Callable[..., Any], Any] | None] = {}
+    def __init__(self, weights: Sequence[Any] = (), state: Hashable = None) -> None:
+        self._weights, self._state = [ref(weight) for weight in weights], state
+        #: None for a function that was called once, False for one that cannot be recorded.
+        self.found: dict[Any, tuple[Callable[..., Any], Any] | bool | None] = {}
 
-    def are_of(self, weights: Sequence[Any]) -> bool:
-        """Return whether these are the tensors of the model still."""
-        return len(weights) == len(self.weights) and all(a is b for a, b in zip(weights, self.weights, strict=True))
+    def are_of(self, weights: Sequence[Any], state: Hashable = None) -> bool:
+        """Return whether these are the tensors of the model still, and the state the same."""
+        if len(weights) != len(self._weights) or state != self._state:
+            return False
+        return all(known() is weight for known, weight in zip(self._weights, weights, strict=True))
 
     def used(self) -> AbstractContextManager[None]:
         """Return a context within which `recorded` records here."""
         return _used(self)
+
+    def keep(self, key: Any, found: Any) -> None:
+        """Keep a recording, and forget the oldest of too many."""
+        self.found[key] = found
+        while len(self.found) > _KEPT:
+            self.found.pop(next(iter(self.found)))
 
 
 def recorded(
@@ -43,29 +56,32 @@ def recorded(
 
     PyTorch runs a model operation by operation, and for a small one Keras's layers take several times as long to find
     the next operation as the operation takes. So the operations of the second call of some shapes and constants are
-    recorded, and that call and those after it do these alone.
+    recorded, and the calls after it do these alone. What asks for a value (`float(x)`), on which its operations may
+    depend, is called as it is; so is all under `torch.autocast`.
 
     Args:
         function: a function at the top level of a module whose operations depend on the constants and on the shapes and
-            dtypes of the arguments, never on their values. It may write into arguments if twice is the same as once.
+            dtypes of the arguments, never on their values. It may write into arguments.
         model: a Keras model.
         arguments: tensors, or tuples of tensors and tuples; and so is what the function returns.
         constants: hashable values.
     """
     recordings = _USED.get()
-    if recordings is None:
-        return function(model, *arguments, *constants)
     flat = list(_leaves(arguments))
+    if recordings is None or _casts_itself(flat[0].device.type):
+        return function(model, *arguments, *constants)
     key = (function, constants, *((each.shape, each.dtype, each.device) for each in flat))
+    found = recordings.found.get(key)
+    if isinstance(found, tuple):
+        operations, structure = found
+        return _like(structure, iter(operations(*flat)))
     with _used(None):  # what it calls is recorded with it
-        if key not in recordings.found:
-            recordings.found[key] = None  # this call may be the only one
+        if key not in recordings.found or found is False:  # the first call may be the only one
+            recordings.found.setdefault(key, None)
             return function(model, *arguments, *constants)
-        found = recordings.found[key]
-        if found is None:
-            found = recordings.found[key] = _record(function, model, arguments, constants)
-    operations, structure = found
-    return _like(structure, iter(operations(*flat)))
+        results, found = _record(lambda *given: function(model, *given, *constants), arguments)
+    recordings.keep(key, found)
+    return results
 
 
 def while_loop(goes_on: Callable[..., Any], step: Callable[..., Any], state: tuple[Any, ...]) -> Any:
@@ -83,21 +99,78 @@ def while_loop(goes_on: Callable[..., Any], step: Callable[..., Any], state: tup
     return state
 
 
-def _record(
-    function: Callable[..., Any], model: Any, arguments: tuple[Any, ...], constants: tuple[Any, ...]
-) -> tuple[Callable[..., Any], Any]:
-    """The operations of a call, from the flat arguments to flat results, and the results' structure."""
-    from torch.fx.experimental.proxy_tensor import make_fx
+def _casts_itself(device: str) -> bool:
+    import torch
 
-    structure = None
+    return torch.is_autocast_enabled(device)
 
-    def flat_function(*flat: Any) -> list[Any]:
-        nonlocal structure
-        structure = function(model, *_like(arguments, iter(flat)), *constants)
-        return list(_leaves(structure))
 
-    operations = make_fx(flat_function)(*_leaves(arguments))
-    return operations, _like(structure, repeat(None))
+def _record(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, Any]:
+    """The results of a call, and its operations from flat arguments to flat results with the results' structure.
+
+    `torch.fx` has tracers for this, but these change PyTorch for all threads while they trace.
+    """
+    import torch
+    from torch.fx import Graph, GraphModule, Node
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_map_only
+
+    aten = torch.ops.aten
+    graph = Graph()
+    nodes: dict[int, Node] = {}
+    held: dict[str, Any] = {}  # tensors that are no arguments: weights and constants
+    alive: list[Any] = []  # so that no id comes twice
+    asked = False
+
+    def node_of(tensor: Any) -> Node:
+        if id(tensor) not in nodes:
+            name = f"tensor_{len(held)}"
+            held[name] = tensor
+            nodes[id(tensor)] = graph.get_attr(name)
+        return nodes[id(tensor)]
+
+    def give(tensor: Any, node: Node) -> None:
+        alive.append(tensor)
+        nodes[id(tensor)] = node
+
+    class Recorder(TorchDispatchMode):
+        def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            nonlocal asked
+            outputs = operation(*args, **(kwargs or {}))
+            asked = asked or isinstance(outputs, bool | int | float | complex)
+            if args and not _changes(operation) and (outputs is args[0] or operation is aten.detach.default):
+                give(outputs, node_of(args[0]))  # such as a conversion to what it is already
+                return outputs
+            args, kwargs = tree_map_only(torch.Tensor, node_of, (args, kwargs or {}))
+            node = graph.call_function(operation, args, kwargs)
+            if isinstance(outputs, torch.Tensor):
+                give(outputs, node)
+            elif isinstance(outputs, list | tuple):
+                for place, output in enumerate(outputs):
+                    if isinstance(output, torch.Tensor):
+                        give(output, graph.call_function(_part, (node, place)))
+            return outputs
+
+    given = [leaf.view_as(leaf) for leaf in _leaves(arguments)]  # one that comes twice is two
+    for place, leaf in enumerate(given):
+        give(leaf, graph.placeholder(f"argument_{place}"))
+    with Recorder():
+        results = function(*_like(arguments, iter(given)))
+    if asked:
+        return results, False
+    graph.output([node_of(leaf) for leaf in _leaves(results)])
+    graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output") or _changes(node.target))
+    return results, (GraphModule(held, graph), _like(results, repeat(None)))
+
+
+def _part(parts: Any, place: int) -> Any:
+    return parts[place]
+
+
+def _changes(operation: Any) -> bool:
+    """Whether an operation writes into one of its arguments."""
+    schema = getattr(operation, "_schema", None)
+    return schema is not None and schema.is_mutable
 
 
 def _leaves(nest: Any) -> Iterator[Any]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from typing import Any, NamedTuple
 
 import keras
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from kpt.generation import generate, recordings
 from kpt.generation.compiled import Compiled
 from kpt.generation.recordings import recorded, while_loop
+from tests.generation.small_model import decoder
 
 CALLS: list[Any] = []
 ON_TORCH = keras.backend.backend() == "torch"
@@ -39,6 +42,23 @@ def run(dense: Any, x: Any, factor: int) -> Any:
 
 def within(dense: Any, x: Any) -> Any:
     return recorded(outer, dense, (x,))
+
+
+def valued(dense: Any, x: Any) -> Any:
+    CALLS.append(x)
+    return dense(x) if float(ops.max(x)) < 5 else dense(x) * 0
+
+
+def asking(dense: Any, x: Any) -> Any:
+    return recorded(valued, dense, (x,))
+
+
+def mixed(dense: Any, pair: Any) -> Any:
+    return pair[0] + 10 * pair[1]
+
+
+def twice(dense: Any, x: Any, y: Any) -> Any:
+    return recorded(mixed, dense, ((x, y),))
 
 
 def values(*rows: list[float]) -> Any:
@@ -99,6 +119,74 @@ class TestOnTorch:
         for row in ([1, 2], [3, 4], [5, 6]):
             assert ops.convert_to_numpy(call(within, (values(row),))).tolist() == [[4.0 * sum(row)]]
         assert len(CALLS) == 2
+
+    def test_what_asks_for_a_value_is_not_recorded(self) -> None:
+        call = Compiled(model())
+        for row, wanted in (([1, 2], 3), ([3, 4], 7), ([1, 9], 0), ([2, 2], 4)):
+            assert ops.convert_to_numpy(call(asking, (values(row),))).tolist() == [[wanted]]
+        assert len(CALLS) == 4
+
+    def test_an_argument_may_be_given_twice(self) -> None:
+        call, one, two = Compiled(model()), values([1]), values([2])
+        for _ in range(3):
+            assert float(call(twice, (one, one))[0, 0]) == 11
+        assert float(call(twice, (one, two))[0, 0]) == 21
+
+    def test_under_autocast_nothing_is_recorded(self) -> None:
+        import torch
+
+        dense = model(0.1)
+        call, exact = Compiled(dense), dense(values([3, 6]))
+        for _ in range(3):
+            with torch.autocast("cpu", torch.bfloat16):
+                assert float(call(run, (values([1, 2]),), (1,)).sum[0, 0]) != float(exact[0, 0])
+        assert len(CALLS) == 3
+        for _ in range(3):
+            assert float(call(run, (values([1, 2]),), (1,)).sum[0, 0]) == float(exact[0, 0])
+
+    def test_only_the_newest_are_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(recordings, "_KEPT", 2)
+        call = Compiled(model())
+        for factor in (1, 2, 3):
+            call(run, (values([1, 2]),), (factor,))
+            call(run, (values([1, 2]),), (factor,))
+        CALLS.clear()
+        for factor in (3, 2, 1):
+            call(run, (values([1, 2]),), (factor,))
+        assert CALLS == [(1, (1, 2))]
+
+    def test_the_weights_of_before_are_let_go(self) -> None:
+        import gc
+        import weakref
+
+        letters = decoder.__wrapped__()
+        for _ in range(3):
+            generate(letters, None, [[3, 4]], max_new_tokens=4)
+        old = weakref.ref(letters.blocks[0].attention.qkv.kernel)
+        letters.quantize("int8")
+        generate(letters, None, [[3, 4]], max_new_tokens=4)
+        gc.collect()
+        assert old() is None
+
+    def test_a_thread_is_not_disturbed_by_the_recording_of_another(self) -> None:
+        import torch
+
+        original, failures = torch.nn.Module.__call__, []
+
+        def work(number: int) -> None:
+            call = Compiled(model())
+            for step in range(60):
+                factor = 1 + (number + step) % 20
+                found = call(run, (values([1, 2]),), (factor,)).sum
+                if float(found[0, 0]) != 9.0 * factor:
+                    failures.append((factor, found))
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not failures and torch.nn.Module.__call__ is original
 
 
 def test_a_loop_of_compiled_functions() -> None:
