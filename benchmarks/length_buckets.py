@@ -66,7 +66,7 @@ class PaddedExamples:
         """Return the number of batches of an epoch."""
         return int(self.maker.steps(batch_size))
 
-    def examples(self, step: int, batch_size: int, rows: slice = slice(None)) -> Any:
+    def examples(self, step: int, batch_size: int, rows: slice = slice(None), exact: bool = False) -> Any:
         """Return the batch of a step, or some rows of it."""
         batch = self.maker.examples(step, batch_size, rows)
         return self.maker.widened(batch, self.length - batch[0]["token_ids"].shape[1])

@@ -35,10 +35,6 @@ class LabelledExamples:
         drawn_windows: windows of a text at most, drawn anew for each epoch, see `EncodedTexts.stretches`; None for all
             of them, as they are always where the order is not random.
 
-    Attributes:
-        exact_widths: whether batches are as wide as their longest text, and not rounded up to one of few widths
-            (`padded_width`); see `LabelledBatches.made_for`.
-
     Raises:
         InputError: there is no text, or there are not as many labels or weights as texts.
     """
@@ -61,7 +57,6 @@ class LabelledExamples:
                 raise InputError(f"{len(values)} {what} for {len(texts)} texts; give one to each")
         self.texts, self.vocabulary, self.labels, self.weights = texts, vocabulary, labels, weights
         self.seed, self.shuffle, self.drawn_windows = seed, shuffle, drawn_windows
-        self.exact_widths = False
         self._drawn = lru_cache(maxsize=3)(self._texts_of_epoch)
         self._epoch = lru_cache(maxsize=3)(self._batches_of_epoch)
 
@@ -83,22 +78,29 @@ class LabelledExamples:
         """Return the numbers of the texts in the order in which the steps of the first epoch have them."""
         return np.concatenate([self.rows(step, batch_size) for step in range(self.steps(batch_size))])
 
-    def examples(self, step: int, batch_size: int, rows: slice = slice(None)) -> Any:
+    def examples(self, step: int, batch_size: int, rows: slice = slice(None), exact: bool = False) -> Any:
         """Return the batch of a step, or some rows of it.
+
+        Args:
+            step: number of the step.
+            batch_size: texts of a batch.
+            rows: which of them.
+            exact: whether the batch is as wide as its longest text, and not one of few widths.
 
         Returns:
             The inputs (see `EncodedTexts.batch`) alone or with the labels, and the weights where there are some.
         """
-        return self.batch_of(self.rows(step, batch_size)[rows], epoch=step // self.steps(batch_size))
+        return self.batch_of(self.rows(step, batch_size)[rows], step // self.steps(batch_size), exact)
 
-    def batch_of(self, chosen: np.ndarray, epoch: int | None = None) -> Any:
+    def batch_of(self, chosen: np.ndarray, epoch: int | None = None, exact: bool = False) -> Any:
         """Return the batch of some texts by their numbers, as `examples` returns that of a step.
 
         Args:
             chosen: the numbers.
             epoch: which draws the windows; None for all windows.
+            exact: see `examples`.
         """
-        parts: list[Any] = [self._drawn(epoch).batch(chosen, exact=self.exact_widths)]
+        parts: list[Any] = [self._drawn(epoch).batch(chosen, exact=exact)]
         if self.labels is not None:
             parts.append(self.labels[chosen])
             if self.weights is not None:
@@ -140,8 +142,11 @@ class EpochExamples(Protocol):
     def steps(self, batch_size: int) -> int:
         """Return the number of batches of an epoch."""
 
-    def examples(self, step: int, batch_size: int, rows: slice = slice(None)) -> Any:
-        """Return the batch of a step, or some rows of it: the inputs first, in a dict."""
+    def examples(self, step: int, batch_size: int, rows: slice = slice(None), exact: bool = False) -> Any:
+        """Return the batch of a step, or some rows of it: the inputs first, in a dict.
+
+        With `exact` it is as wide as its longest text, else of one of few widths.
+        """
 
     def widened(self, batch: Any, columns: int) -> Any:
         """Return a batch with so many columns of padding more."""
@@ -167,6 +172,7 @@ class LabelledBatches(Batches):
 
     def __init__(self, examples: EpochExamples, *, batch_size: int = 32, **options: Any) -> None:
         options.setdefault("steps", examples.steps(batch_size))
+        self._exact = False
         super().__init__(examples, batch_size=batch_size, **options)
 
     def made_for(self, compiled: bool) -> None:
@@ -176,13 +182,18 @@ class LabelledBatches(Batches):
             compiled: whether it is compiled for each width of a batch, so that these should be few. Else batches are
                 as wide as their longest text.
         """
-        for maker in getattr(self.maker, "tasks", {"": self.maker}).values():
-            maker.exact_widths = not compiled
-        self._ahead.forget()
+        if self._exact == compiled:
+            self._exact = not compiled
+            self._ahead.forget()
 
     def samples(self) -> list[Any]:
         """Return a few batches that have all shapes; that with fewer texts than the others may come at any step."""
-        return [*super().samples(), self.maker.examples(self._first_step, self.batch_size, slice(0, 1))]
+        samples = [*super().samples(), self.maker.examples(self._first_step, self.batch_size, slice(0, 1))]
+        return samples if self.steps > 1 else [*samples, self.maker.widened(samples[0], 1)]
+
+    def batch(self, step: int) -> Any:
+        """Return this host's rows of the batch of a step, counted from 0 and not from `start_step`."""
+        return self.maker.examples(step, self.batch_size, slice(self._rows.start, self._rows.stop), self._exact)
 
     def __getitem__(self, index: int) -> Any:
         """Return batch `index` of the present pass, see `Batches`."""

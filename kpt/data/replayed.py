@@ -93,13 +93,13 @@ class ReplayedExamples:
             rows.append(self._stored[int(permute(np.array([at]), len(self._stored), key)[0])])
         return rows
 
-    def examples(self, step: int, batch_size: int, rows: slice = slice(None)) -> Any:
+    def examples(self, step: int, batch_size: int, rows: slice = slice(None), exact: bool = False) -> Any:
         """Return the batch of a step, or some rows of it; see `joint_batch`."""
         by_task: dict[str, list[int]] = {}
         for name, row in self.rows(step, batch_size)[rows]:
             by_task.setdefault(name, []).append(row)
         parts = [(name, np.array(some)) for name, some in by_task.items()]
-        return joint_batch(self.tasks, parts, step // self.steps(batch_size))
+        return joint_batch(self.tasks, parts, step // self.steps(batch_size), exact)
 
     def widened(self, batch: Any, columns: int) -> Any:
         """Return a batch with so many columns of padding more."""

@@ -98,9 +98,9 @@ class TaggedExamples(LabelledExamples):
             if len(some) != count:
                 raise InputError(f"text {text} has {count} words and {len(some)} tags; give one to each word")
 
-    def batch_of(self, chosen: np.ndarray, epoch: int | None = None) -> Any:
+    def batch_of(self, chosen: np.ndarray, epoch: int | None = None, exact: bool = False) -> Any:
         """Return the batch of some texts by their numbers; they have one window each, whatever the epoch."""
-        inputs = self.texts.batch(chosen, exact=self.exact_widths)
+        inputs = self.texts.batch(chosen, exact=exact)
         if self.labels is None:
             return (inputs,)
         labels = np.zeros(inputs["token_ids"].shape, np.int32)

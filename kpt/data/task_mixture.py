@@ -75,7 +75,10 @@ def steps_of_tasks(proportions: Sequence[float] | np.ndarray, steps: int) -> np.
 
 
 def joint_batch(
-    examples: Mapping[str, LabelledExamples], parts: Sequence[tuple[str, np.ndarray]], epoch: int | None = None
+    examples: Mapping[str, LabelledExamples],
+    parts: Sequence[tuple[str, np.ndarray]],
+    epoch: int | None = None,
+    exact: bool = False,
 ) -> Any:
     """Return a batch of texts of one or several tasks, in the form that all batches of these tasks have.
 
@@ -83,12 +86,13 @@ def joint_batch(
         examples: the texts of each task, with labels.
         parts: names of tasks, and the numbers of their texts.
         epoch: which draws the windows of long texts, see `LabelledExamples.batch_of`.
+        exact: see `LabelledExamples.examples`.
 
     Returns:
         The inputs, with `task` int32 [rows], the number of each text's task; the labels and the weights of all rows by
         the names of the tasks. Where a row is not of a task, its weight there is 0.
     """
-    made = [examples[name].batch_of(rows, epoch) for name, rows in parts]
+    made = [examples[name].batch_of(rows, epoch, exact) for name, rows in parts]
     columns = max(batch[0]["token_ids"].shape[1] for batch in made)
     made = [
         examples[name].widened(batch, columns - batch[0]["token_ids"].shape[1])
@@ -173,11 +177,12 @@ class TaskMixture:
         chosen = int(order[at])
         return list(self.tasks)[chosen], int(number * counts[chosen] + places[at])
 
-    def examples(self, step: int, batch_size: int, rows: slice = slice(None)) -> Any:
+    def examples(self, step: int, batch_size: int, rows: slice = slice(None), exact: bool = False) -> Any:
         """Return the batch of a step, or some rows of it; see `joint_batch`."""
         name, own = self.task(step, batch_size)
         some = self.tasks[name]
-        return joint_batch(self.tasks, [(name, some.rows(own, batch_size)[rows])], own // some.steps(batch_size))
+        chosen = some.rows(own, batch_size)[rows]
+        return joint_batch(self.tasks, [(name, chosen)], own // some.steps(batch_size), exact)
 
     def widened(self, batch: Any, columns: int) -> Any:
         """Return a batch with so many columns of padding more."""

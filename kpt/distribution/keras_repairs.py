@@ -32,7 +32,7 @@ from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 from keras.src.utils.tracking import DotNotTrackScope
 
 from kpt.data import Batches
-from kpt.distribution.replica_batches import ReplicaBatches, ending_at_once
+from kpt.distribution.replica_batches import ReplicaBatches, ending_at_once, shown_all_shapes
 from kpt.distribution.replicas import replica_count, sum_over_replicas
 from kpt.errors import InputError
 
@@ -118,6 +118,20 @@ class StrategyModel:
             return super().get_metrics_result()  # type: ignore[misc]
 
     @property
+    def compiles_each_shape(self) -> bool:
+        """Whether batches should have few shapes: each is compiled for, or odd ones are slow, as on a GPU."""
+        backend = keras.backend.backend()
+        if backend == "jax" or self.jit_compile or self._strategy is not None:  # type: ignore[attr-defined]
+            return True
+        if backend == "torch":
+            import torch
+
+            return torch.get_default_device().type != "cpu" or torch.cuda.is_available()
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU"))
+
+    @property
     def _strategy(self) -> Any:
         """The strategy that the model was built under; None without one and on other backends."""
         return getattr(self, "_distribute_strategy", None)
@@ -126,7 +140,7 @@ class StrategyModel:
         """`Batches` as Keras is to read them: each replica its rows."""
         if not isinstance(x, Batches):
             return x
-        x.made_for(compiled=self.jit_compile or self._strategy is not None)  # type: ignore[attr-defined]
+        x.made_for(compiled=self.compiles_each_shape)
         if self._strategy is not None:
             return ReplicaBatches(x, self._strategy, predict)
         distribution = keras.distribution.distribution()
@@ -241,24 +255,24 @@ def repair_endings() -> None:
     """
     if hasattr(PyDatasetAdapter.get_tf_dataset, "ends_at_once"):
         return
-    for adapter in (PyDatasetAdapter, ArrayDataAdapter):
-        adapter.get_tf_dataset = _untuned(adapter.get_tf_dataset)
+    ArrayDataAdapter.get_tf_dataset = _untuned(ArrayDataAdapter.get_tf_dataset)
+    PyDatasetAdapter.get_tf_dataset = _untuned(shown_all_shapes(PyDatasetAdapter.get_tf_dataset))
 
     from tensorflow.python.data.ops import multi_device_iterator_ops as devices
 
     if make := getattr(devices, "_create_device_dataset", None):
-        devices._create_device_dataset = lambda *args, **kwargs: ending_at_once(make(*args, **kwargs))
+        devices._create_device_dataset = _untuned(make)
 
 
 def _untuned(get: Any) -> Any:
-    """The method of an adapter, without the tuning where kpt's models call it."""
+    """What makes a data set, without the tuning where kpt's models call it."""
 
     @wraps(get)
-    def get_tf_dataset(self: Any) -> Any:
-        return ending_at_once(get(self)) if _AT_ONCE.get() else get(self)
+    def make(*args: Any, **kwargs: Any) -> Any:
+        return ending_at_once(get(*args, **kwargs)) if _AT_ONCE.get() else get(*args, **kwargs)
 
-    get_tf_dataset.ends_at_once = True  # type: ignore[attr-defined]
-    return get_tf_dataset
+    make.ends_at_once = True  # type: ignore[attr-defined]
+    return make
 
 
 @contextmanager

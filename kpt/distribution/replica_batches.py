@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import wraps
 from typing import Any
 
 import keras
 import numpy as np
-from keras.src.trainers.data_adapters.data_adapter_utils import convert_to_tf_tensor_spec, get_keras_tensor_spec
+from keras.src.trainers.data_adapters.data_adapter_utils import (
+    convert_to_tf_tensor_spec,
+    get_keras_tensor_spec,
+    get_tensor_spec,
+)
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
-from kpt.data import Batches
+from kpt.data import Batches, LabelledBatches
 
-__all__ = ["ReplicaBatches", "ending_at_once", "split_rows"]
+__all__ = ["ReplicaBatches", "ending_at_once", "shown_all_shapes", "split_rows"]
 
 
 def split_rows(batch: Any, parts: int) -> list[Any]:
@@ -83,6 +88,23 @@ def ending_at_once(dataset: Any) -> Any:
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
+
+
+def shown_all_shapes(get: Any) -> Any:
+    """Return the method of a `PyDatasetAdapter` that makes its data set, for passes of one batch of texts, too.
+
+    Keras takes the width of the first pass's batch for that of all, but the next pass may have other texts.
+    """
+
+    @wraps(get)
+    def get_tf_dataset(self: Any) -> Any:
+        batches = self.py_dataset
+        if isinstance(batches, LabelledBatches) and batches.steps == 1 and self._output_signature is None:
+            samples = [self._standardize_batch(batch) for batch in batches.samples()]
+            self._output_signature = get_tensor_spec(samples)
+        return get(self)
+
+    return get_tf_dataset
 
 
 def worker_position(strategy: Any) -> tuple[int, int]:

@@ -17,10 +17,11 @@ _ROWS = 4
 def product(inputs: Any, kernel: Any, transposed: bool = False) -> Any:
     r"""Return :math:`x W`, or :math:`x W^\top`.
 
-    On JAX's CPU the gradient of :math:`y` is computed once for both its products. XLA would compute it anew for each,
-    with all that it is the sum of, which along a residual stream are the gradients of all layers after. And in bfloat16
-    sums are kept in float32 until the end, forward and backward: XLA has fast kernels for these and none that sum up in
-    bfloat16, for which it would convert all operands to float32 first.
+    On JAX's CPU the gradient of :math:`W` is formed by transposing :math:`x`, and the gradient of :math:`y` is computed
+    once. JAX's own rule transposes the latter, and XLA computes it anew for that with all that it is the sum of, which
+    along a residual stream are the gradients of all layers after. Forward-mode derivatives (`jax.jvp`) there are none
+    then. And in bfloat16 sums are kept in float32 until the end, forward and backward: XLA has fast kernels for these
+    and none that sum up in bfloat16, for which it would convert all operands to float32 first.
 
     Args:
         inputs: `[..., width]`.

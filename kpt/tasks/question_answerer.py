@@ -155,6 +155,7 @@ class QuestionAnswerer(TaskModel):
             `loss` is the mean over the windows, 0 without labels.
         """
         maker: Any = batches.maker
+        batches.made_for(self.compiles_each_shape)
         encoded = maker.encoded
         found = np.zeros(len(encoded.spans), FOUND)
         found["null_score"] = np.inf

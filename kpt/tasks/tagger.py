@@ -113,6 +113,7 @@ class Tagger(TaskModel):
             For each text float32 [words, tags], without the words past the length.
         """
         maker: Any = batches.maker
+        batches.made_for(self.compiles_each_shape)
         outputs = np.empty(len(maker.texts), object)
         for step in range(maker.steps(batches.batch_size)):
             logits = self.predict_on_batch(batches.batch(step)[0])

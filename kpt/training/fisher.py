@@ -144,9 +144,9 @@ class SingleTexts:
         """Return the number of texts."""
         return len(self.chosen)
 
-    def examples(self, step: int, batch_size: int, rows: slice = slice(None)) -> Any:
+    def examples(self, step: int, batch_size: int, rows: slice = slice(None), exact: bool = False) -> Any:
         """Return the text of a step."""
-        return joint_batch(self.tasks, [(self.name, self.chosen[step : step + 1])])
+        return joint_batch(self.tasks, [(self.name, self.chosen[step : step + 1])], exact=exact)
 
     def widened(self, batch: Any, columns: int) -> Any:
         """Return a batch with so many columns of padding more."""

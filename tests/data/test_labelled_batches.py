@@ -106,6 +106,8 @@ def test_batches_are_as_wide_as_their_longest_text_where_nothing_is_compiled(sev
     assert any(longest % 8 for _, longest in rounded[2:])
     batches.made_for(compiled=True)
     assert widths() == rounded
+    batches.made_for(compiled=False)
+    assert LabelledBatches(batches.maker, batch_size=8).batch(2)[0]["token_ids"].shape[1] == rounded[2][0]
 
 
 class OnlyIds(keras.utils.PyDataset):

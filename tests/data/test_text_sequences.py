@@ -43,9 +43,9 @@ def test_a_batch_is_as_wide_as_its_longest_text_needs(tokenizer: WordPieceTokeni
     assert encoded.batch(np.array([1, 2]))["token_ids"].shape == (2, 24)
     for rows in ([1, 0], [1, 2], [0]):
         assert encoded.batch(np.array(rows), exact=True)["token_ids"].shape[1] == encoded.totals[rows].max()
-    windows = encode_texts(tokenizer, TEXTS, length=10, windows=4)
-    assert windows.totals[2] % 10
-    assert windows.batch(np.array([2]), exact=True)["token_ids"].shape[1] == -(-windows.totals[2] // 10) * 10
+    windows = encode_texts(tokenizer, [TEXTS[2] + " the"], length=11, windows=9)
+    assert windows.totals[0] > 11 and windows.totals[0] % 11
+    assert windows.batch(np.array([0]), exact=True)["token_ids"].shape[1] == -(-windows.totals[0] // 11) * 11
 
 
 def test_a_long_text_is_read_in_windows(tokenizer: WordPieceTokenizer) -> None:

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
-from kpt.data import Batches
+from kpt.data import Batches, LabelledBatches, LabelledExamples, encode_texts
+from kpt.data.replayed import ReplayedExamples
 from kpt.distribution import keras_repairs, replica_batches
 from kpt.distribution.keras_repairs import GlobalMean, StrategyModel, repair_optimizer
 from tests.distribution.processes import run_together
 from tests.distribution.training_losses import SETTINGS, STEPS, THREE
+from tests.export.reference import tiny_tokenizer
 
 
 @cache
@@ -144,6 +146,7 @@ class Model(StrategyModel, keras.Sequential):
     """A model as kpt has them."""
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="each backend has its own default")
 def test_batches_are_told_whether_the_model_is_compiled_for_each_shape(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[bool] = []
     monkeypatch.setattr(Batches, "made_for", lambda _, compiled: told.append(compiled))
@@ -192,8 +195,52 @@ def test_only_the_passes_of_our_models_are_not_tuned(untuned: list[str]) -> None
 def test_under_a_strategy_the_data_of_the_devices_are_not_tuned_either(untuned: list[str]) -> None:
     import tensorflow as tf
 
-    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
-        model = Model([keras.Input((3,)), keras.layers.Dense(1)])
-        model.compile("sgd", "mse")
-    model.fit(Batches(Maker(), batch_size=2, steps=2), verbose=0)
-    assert set(untuned) == {keras_repairs.__name__, replica_batches.__name__}
+    for kind, modules in ((Model, {keras_repairs.__name__, replica_batches.__name__}), (keras.Sequential, set())):
+        with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+            model = kind([keras.Input((3,)), keras.layers.Dense(1)])
+            model.compile("sgd", "mse")
+        batches = Batches(Maker(), batch_size=2, steps=2) if kind is Model else Numbers()
+        model.fit(batches, verbose=0)
+        assert set(untuned) == modules
+        untuned.clear()
+
+
+class Widths(StrategyModel, keras.Model):
+    """Notes the widths of the batches that it is trained on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = keras.layers.Dense(1)
+        self.widths: list[int] = []
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        return self.dense(keras.ops.cast(inputs["padding_mask"], "float32")[:, :1])
+
+    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, *_: Any, **__: Any) -> Any:
+        return keras.ops.mean(y_pred**2)
+
+    def compute_metrics(self, *_: Any, **__: Any) -> dict[str, Any]:
+        return {"loss": keras.ops.zeros(())}
+
+    def train_step(self, data: Any) -> Any:
+        self.widths.append(data[0]["token_ids"].shape[1])
+        return super().train_step(data)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data is TensorFlow's")
+def test_an_epoch_of_one_batch_may_be_wider_than_the_one_before() -> None:
+    tokenizer = tiny_tokenizer()
+
+    def texts(counts: list[int]) -> LabelledExamples:
+        encoded = encode_texts(tokenizer, ["the " * count for count in counts], length=64)
+        return LabelledExamples(encoded, tokenizer.vocabulary, np.zeros(len(counts)))
+
+    stored = texts(list(range(1, 41)))
+    examples = ReplayedExamples({"new": texts([1] * 6), "old": stored}, "new", {"old": np.arange(40)}, share=0.25)
+    batches = LabelledBatches(examples, batch_size=8)
+    assert len(batches) == 1
+    model = Widths()
+    model.compile("sgd", run_eagerly=True)
+    model.fit(batches, epochs=8, verbose=0)
+    longest = [batches.batch(step)[0]["padding_mask"].sum(axis=1).max() for step in range(8)]
+    assert model.widths[-8:] == longest and len(set(longest)) > 3
