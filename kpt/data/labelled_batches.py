@@ -179,8 +179,8 @@ class LabelledBatches(Batches):
         """Prepare for a model, as `fit`, `evaluate` and `predict` of kpt's models do.
 
         Args:
-            compiled: whether it is compiled for each width of a batch, so that these should be few. Else batches are
-                as wide as their longest text.
+            compiled: whether it is compiled for each width of a batch, or is slow for odd ones, so that there should be
+                few. Else batches are as wide as their longest text.
         """
         if self._exact == compiled:
             self._exact = not compiled

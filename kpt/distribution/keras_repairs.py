@@ -124,9 +124,9 @@ class StrategyModel:
         if backend == "jax" or self.jit_compile or self._strategy is not None:  # type: ignore[attr-defined]
             return True
         if backend == "torch":
-            import torch
+            from keras.src.backend.torch.core import get_device
 
-            return torch.get_default_device().type != "cpu" or torch.cuda.is_available()
+            return not str(get_device()).startswith("cpu")
         import tensorflow as tf
 
         return bool(tf.config.list_physical_devices("GPU"))

@@ -38,6 +38,10 @@ class Recordings:
             return False
         return all(known() is weight for known, weight in zip(self._weights, weights, strict=True))
 
+    def weights(self) -> list[Any]:
+        """Return the tensors of the model's variables, those that there are still."""
+        return [weight for known in self._weights if (weight := known()) is not None]
+
     def used(self) -> AbstractContextManager[None]:
         """Return a context within which `recorded` records here."""
         return _used(self)
@@ -56,12 +60,13 @@ def recorded(
 
     PyTorch runs a model operation by operation, and for a small one Keras's layers take several times as long to find
     the next operation as the operation takes. So the operations of the second call of some shapes and constants are
-    recorded, and the calls after it do these alone. What asks for a value (`float(x)`), on which its operations may
-    depend, is called as it is; so is all under `torch.autocast`.
+    recorded, and the calls after it do these alone. What asks for a value (`float(x)`) or for results whose shapes
+    depend on values (`nonzero`) is called as it is; so is all under `torch.autocast`.
 
     Args:
         function: a function at the top level of a module whose operations depend on the constants and on the shapes and
-            dtypes of the arguments, never on their values. It may write into arguments.
+            dtypes of the arguments, never on their values, which it must not read as arrays or lists either. It may
+            write into arguments.
         model: a Keras model.
         arguments: tensors, or tuples of tensors and tuples; and so is what the function returns.
         constants: hashable values.
@@ -70,7 +75,7 @@ def recorded(
     flat = list(_leaves(arguments))
     if recordings is None or _casts_itself(flat[0].device.type):
         return function(model, *arguments, *constants)
-    key = (function, constants, *((each.shape, each.dtype, each.device) for each in flat))
+    key = (function, constants, *((each.shape, each.stride(), each.dtype, each.device) for each in flat))
     found = recordings.found.get(key)
     if isinstance(found, tuple):
         operations, structure = found
@@ -79,7 +84,8 @@ def recorded(
         if key not in recordings.found or found is False:  # the first call may be the only one
             recordings.found.setdefault(key, None)
             return function(model, *arguments, *constants)
-        results, found = _record(lambda *given: function(model, *given, *constants), arguments)
+        weights = recordings.weights()
+        results, found = _record(lambda *given: function(model, *given, *constants), arguments, weights)
     recordings.keep(key, found)
     return results
 
@@ -105,28 +111,33 @@ def _casts_itself(device: str) -> bool:
     return torch.is_autocast_enabled(device)
 
 
-def _record(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, Any]:
+def _record(function: Callable[..., Any], arguments: tuple[Any, ...], weights: Sequence[Any]) -> tuple[Any, Any]:
     """The results of a call, and its operations from flat arguments to flat results with the results' structure.
+
+    The latter is False for what cannot be recorded.
 
     `torch.fx` has tracers for this, but these change PyTorch for all threads while they trace.
     """
     import torch
     from torch.fx import Graph, GraphModule, Node
     from torch.utils._python_dispatch import TorchDispatchMode
-    from torch.utils._pytree import tree_map_only
+    from torch.utils._pytree import tree_leaves, tree_map_only
 
     aten = torch.ops.aten
     graph = Graph()
     nodes: dict[int, Node] = {}
-    held: dict[str, Any] = {}  # tensors that are no arguments: weights and constants
+    known = {id(weight) for weight in weights}
+    held: dict[str, Any] = {}  # tensors that are no arguments: weights, and constants of the function
     alive: list[Any] = []  # so that no id comes twice
-    asked = False
+    refused = False
 
     def node_of(tensor: Any) -> Node:
         if id(tensor) not in nodes:
-            name = f"tensor_{len(held)}"
-            held[name] = tensor
-            nodes[id(tensor)] = graph.get_attr(name)
+            name, is_weight = f"tensor_{len(held)}", id(tensor) in known
+            held[name] = tensor if is_weight else tensor.clone()
+            node = graph.get_attr(name)
+            # What a function makes for itself it may write into, and has it new in each call.
+            give(tensor, node if is_weight else graph.call_function(aten.clone.default, (node,)))
         return nodes[id(tensor)]
 
     def give(tensor: Any, node: Node) -> None:
@@ -135,20 +146,27 @@ def _record(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[A
 
     class Recorder(TorchDispatchMode):
         def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            nonlocal asked
-            outputs = operation(*args, **(kwargs or {}))
-            asked = asked or isinstance(outputs, bool | int | float | complex)
+            nonlocal refused
+            kwargs = kwargs or {}
+            refused = refused or _asks(operation) or any(isinstance(x, torch.Generator) for x in kwargs.values())
+            if refused:
+                return operation(*args, **kwargs)
+            given_nodes, named_nodes = tree_map_only(torch.Tensor, node_of, (tuple(args), kwargs))
+            outputs = operation(*args, **kwargs)
             if args and not _changes(operation) and (outputs is args[0] or operation is aten.detach.default):
-                give(outputs, node_of(args[0]))  # such as a conversion to what it is already
+                give(outputs, given_nodes[0])  # such as a conversion to what it is already
                 return outputs
-            args, kwargs = tree_map_only(torch.Tensor, node_of, (args, kwargs or {}))
-            node = graph.call_function(operation, args, kwargs)
+            node = graph.call_function(operation, given_nodes, named_nodes)
             if isinstance(outputs, torch.Tensor):
                 give(outputs, node)
             elif isinstance(outputs, list | tuple):
                 for place, output in enumerate(outputs):
                     if isinstance(output, torch.Tensor):
                         give(output, graph.call_function(_part, (node, place)))
+                    elif any(isinstance(leaf, torch.Tensor) for leaf in tree_leaves(output)):
+                        refused = True
+            else:
+                refused = True
             return outputs
 
     given = [leaf.view_as(leaf) for leaf in _leaves(arguments)]  # one that comes twice is two
@@ -156,7 +174,7 @@ def _record(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[A
         give(leaf, graph.placeholder(f"argument_{place}"))
     with Recorder():
         results = function(*_like(arguments, iter(given)))
-    if asked:
+    if refused:
         return results, False
     graph.output([node_of(leaf) for leaf in _leaves(results)])
     graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output") or _changes(node.target))
@@ -165,6 +183,13 @@ def _record(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[A
 
 def _part(parts: Any, place: int) -> Any:
     return parts[place]
+
+
+def _asks(operation: Any) -> bool:
+    """Whether an operation tells a value, or has results whose shapes depend on values."""
+    from torch import Tag
+
+    return bool({Tag.data_dependent_output, Tag.dynamic_output_shape} & set(operation.tags))
 
 
 def _changes(operation: Any) -> bool:

@@ -200,7 +200,7 @@ class SelfAttention(keras.layers.Layer):
             query, key = rotate(query, rotations), rotate(key, rotations)
         drops = bool(training) and self.dropout > 0
         if isinstance(attention_mask, Segments):
-            if not drops and self.watch is None:
+            if not drops and self.watch is None and attention_mask.takes(width // heads):
                 attended = attention_mask.attend(query, key, value, self.causal)
                 return self.output_projection(ops.reshape(attended, (-1, length, width)))
             attention_mask = attention_mask.mask()

@@ -26,7 +26,11 @@ def segment_mask(ids: Any) -> Any:
         multiples of 128, JAX's splash attention on TPU. Elsewhere booleans `[batch, 1, length, length]`: on TensorFlow
         and on CPUs all probabilities are formed anyway, and cuDNN's kernels, as JAX offers them, take a mask.
     """
-    return ops.equal(ids[:, None, :, None], ids[:, None, None, :]) if _kernel(ids) is None else Segments(ids)
+    if not isinstance(ids, keras.KerasTensor):
+        ids = ops.convert_to_tensor(ids)
+        if _kernel(ids) is not None:
+            return Segments(ids)
+    return ops.equal(ids[:, None, :, None], ids[:, None, None, :])
 
 
 def _kernel(ids: Any) -> str | None:
@@ -55,7 +59,11 @@ class Segments:
 
     def __init__(self, ids: Any) -> None:
         self.ids = ids
-        self._blocks: Any = None
+        self._blocks: dict[bool, Any] = {}
+
+    def takes(self, depth: int) -> bool:
+        """Return whether the kernel takes heads of this depth; FlexAttention takes none under 16."""
+        return depth >= 16 or _kernel(self.ids) != "flex"
 
     def mask(self) -> Any:
         """Return which token may see which: booleans `[batch, 1, length, length]`."""
@@ -83,17 +91,17 @@ class Segments:
         """
         attention, create = _flex(compiled)
         ids = self.ids
-        if self._blocks is None:  # all layers have the same
+        if causal not in self._blocks:  # all layers have the same
 
             def sees(row: Any, head: Any, at: Any, other: Any) -> Any:
                 same = ids[row, at] == ids[row, other]
                 return same & (at >= other) if causal else same
 
             length = ids.shape[1]
-            self._blocks = create(sees, ids.shape[0], None, length, length, device=str(ids.device))
+            self._blocks[causal] = create(sees, ids.shape[0], None, length, length, device=str(ids.device))
         query, key, value = (each.transpose(1, 2) for each in (query, key, value))
         grouped = query.shape[1] != key.shape[1]
-        return attention(query, key, value, block_mask=self._blocks, enable_gqa=grouped).transpose(1, 2)
+        return attention(query, key, value, block_mask=self._blocks[causal], enable_gqa=grouped).transpose(1, 2)
 
     def attend_by_splash(self, query: Any, key: Any, value: Any, causal: bool, interpret: bool = False) -> Any:
         """Attend as `attend` does by JAX's splash attention, or (slow, for tests) by its interpretation on a CPU."""

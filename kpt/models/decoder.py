@@ -38,7 +38,8 @@ class Decoder(keras.Model):
         positions: int32 `[batch, length]`, optional; by default they count from 0, or from `cache_index`.
         segment_ids: int32 `[batch, length]`, optional: a token sees those of its own segment alone, such as the
             documents of a packed sequence. Not together with a cache. On CUDA with PyTorch and on TPU with JAX a
-            kernel takes them; elsewhere, and with dropout of attention probabilities, they become a mask of booleans
+            kernel takes them; elsewhere, with dropout of attention probabilities, and (CUDA) for heads of a depth
+            under 16 they become a mask of booleans
             `[batch, 1, length, length]`, see `kpt.layers.segment_mask`.
 
     Other call arguments:

@@ -53,6 +53,24 @@ def asking(dense: Any, x: Any) -> Any:
     return recorded(valued, dense, (x,))
 
 
+def counted(_: Any, x: Any, __: Any) -> Any:
+    return x / len(x.nonzero())
+
+
+def accumulated(_: Any, x: Any, __: Any) -> Any:
+    total = ops.convert_to_tensor(np.zeros(tuple(x.shape), "float32"))
+    total += x
+    return total * 1
+
+
+def turned(_: Any, x: Any, __: Any) -> Any:
+    return x.contiguous().view(-1)
+
+
+def traced(dense: Any, x: Any, step: Any, function: Any) -> Any:
+    return recorded(function, dense, (x, step))
+
+
 def mixed(dense: Any, pair: Any) -> Any:
     return pair[0] + 10 * pair[1]
 
@@ -126,6 +144,17 @@ class TestOnTorch:
             assert ops.convert_to_numpy(call(asking, (values(row),))).tolist() == [[wanted]]
         assert len(CALLS) == 4
 
+    @pytest.mark.parametrize("function", [counted, accumulated, turned])
+    def test_values_constants_and_strides_are_not_frozen(self, function: Any) -> None:
+        call = Compiled(model())
+        for step in range(5):
+            x = values([0, 1, 2], [step % 2, 0, 4])
+            x = ops.transpose(x) if step > 3 else x
+            given = ops.copy(x)
+            found, wanted = call(traced, (x, ops.convert_to_tensor(step)), (function,)), function(None, given, None)
+            np.testing.assert_array_equal(ops.convert_to_numpy(found), ops.convert_to_numpy(wanted))
+            np.testing.assert_array_equal(ops.convert_to_numpy(x), ops.convert_to_numpy(given))
+
     def test_an_argument_may_be_given_twice(self) -> None:
         call, one, two = Compiled(model()), values([1]), values([2])
         for _ in range(3):
@@ -162,7 +191,7 @@ class TestOnTorch:
         letters = decoder.__wrapped__()
         for _ in range(3):
             generate(letters, None, [[3, 4]], max_new_tokens=4)
-        old = weakref.ref(letters.blocks[0].attention.qkv.kernel)
+        old = weakref.ref(letters.blocks[0].attention.qkv.kernel.value)
         letters.quantize("int8")
         generate(letters, None, [[3, 4]], max_new_tokens=4)
         gc.collect()

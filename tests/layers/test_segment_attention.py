@@ -21,6 +21,7 @@ BACKEND = keras.backend.backend()
 ROWS, LENGTH, DEPTH = 2, 256, 8
 IDS = np.sort(np.random.default_rng(0).integers(0, 5, (ROWS, LENGTH)), axis=1).astype("int32")
 
+WITH_GRADIENTS = pytest.mark.skipif(BACKEND == "torch", reason="FlexAttention has no gradients on a CPU")
 with_a_kernel = pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow has no kernel")
 
 
@@ -70,13 +71,38 @@ def test_kernels_do_what_the_mask_does(causal: bool, groups: int) -> None:
 
 
 @with_a_kernel
-@pytest.mark.parametrize("remat", [False, True])
+def test_one_object_serves_causal_layers_and_others() -> None:
+    query = ops.convert_to_tensor(normal(ROWS, LENGTH, 2, DEPTH, seed=1))
+    segments = Segments(ops.convert_to_tensor(IDS))
+    for causal in (True, False, True):
+        wanted = scaled_dot_product_attention(query, query, query, mask=segments.mask(), causal=causal)
+        found = by_kernel(segments, query, query, query, causal)
+        np.testing.assert_allclose(array(found), array(wanted), atol=2e-6)
+
+
+def test_arrays_and_symbolic_inputs_become_a_mask() -> None:
+    assert array(segment_mask(IDS)).shape == (ROWS, 1, LENGTH, LENGTH)
+    assert segment_mask(keras.Input((LENGTH,), dtype="int32")).shape == (None, 1, LENGTH, LENGTH)
+
+
+@with_a_kernel
+def test_heads_that_are_too_narrow_for_the_kernel_take_a_mask(kernel: list[Any]) -> None:
+    for width, calls in ((60, 0 if BACKEND == "torch" else 1), (64, 1)):
+        decoder = Decoder(40, width=width, depth=1, heads=4, maximum_length=LENGTH, dropout=0.0)
+        ids = ops.convert_to_tensor(np.ones((ROWS, LENGTH), "int32"))
+        decoder({"token_ids": ids, "segment_ids": ops.convert_to_tensor(IDS)})
+        assert len(kernel) == calls
+        kernel.clear()
+
+
+@with_a_kernel
+@pytest.mark.parametrize("remat", [False, pytest.param(True, marks=WITH_GRADIENTS)])
 def test_a_decoder_takes_the_kernel_in_each_block(kernel: list[Any], monkeypatch: Any, remat: bool) -> None:
-    decoder = Decoder(40, width=32, depth=2, heads=4, maximum_length=LENGTH, dropout=0.0, remat=remat)
+    decoder = Decoder(40, width=64, depth=2, heads=4, maximum_length=LENGTH, dropout=0.0, remat=remat)
     ids = np.random.default_rng(1).integers(0, 40, (ROWS, LENGTH)).astype("int32")
     inputs = {"token_ids": ops.convert_to_tensor(ids), "segment_ids": ops.convert_to_tensor(IDS)}
     weights = list(decoder.trainable_variables)
-    slope = ops.convert_to_tensor(normal(ROWS, LENGTH, 32, seed=3))
+    slope = ops.convert_to_tensor(normal(ROWS, LENGTH, 64, seed=3))
 
     def total() -> Any:
         return ops.sum(decoder(inputs, training=True)["sequence"] * slope)
@@ -94,7 +120,7 @@ def test_a_decoder_takes_the_kernel_in_each_block(kernel: list[Any], monkeypatch
 
 @with_a_kernel
 def test_where_probabilities_are_dropped_or_watched_there_is_a_mask(kernel: list[Any]) -> None:
-    decoder = Decoder(40, width=32, depth=1, heads=4, maximum_length=LENGTH, dropout=0.0, attention_dropout=0.5)
+    decoder = Decoder(40, width=64, depth=1, heads=4, maximum_length=LENGTH, dropout=0.0, attention_dropout=0.5)
     ids = ops.convert_to_tensor(np.ones((ROWS, LENGTH), "int32"))
     inputs = {"token_ids": ids, "segment_ids": ops.convert_to_tensor(IDS)}
     decoder(inputs, training=True)
