@@ -142,8 +142,8 @@ def advance(
         choose: A function of logits float32 `[batch, vocabulary]`, token ids `[batch, slots]`, which of these are used
             `[batch, slots]`, the newest token's slot, the positions of the tokens to be chosen `[batch]`, and what is
             `given`; it returns these tokens, int32 `[batch]`.
-        given: Tensors for `choose`. It must not hold others where `Compiled` runs this: what is equal to it is taken
-            for the same.
+        given: Tensors for `choose`, which must hold none itself where `Compiled` runs this: a function that is equal to
+            it is taken for it.
 
     Returns:
         The state after it.

@@ -26,11 +26,10 @@ def segment_mask(ids: Any) -> Any:
         multiples of 128, JAX's splash attention on TPU. Elsewhere booleans `[batch, 1, length, length]`: on TensorFlow
         and on CPUs all probabilities are formed anyway, and cuDNN's kernels, as JAX offers them, take a mask.
     """
-    if not isinstance(ids, keras.KerasTensor):
-        ids = ops.convert_to_tensor(ids)
-        if _kernel(ids) is not None:
-            return Segments(ids)
-    return ops.equal(ids[:, None, :, None], ids[:, None, None, :])
+    if isinstance(ids, keras.KerasTensor):
+        return Segments(ids).mask()
+    segments = Segments(ops.convert_to_tensor(ids))
+    return segments.mask() if _kernel(segments.ids) is None else segments
 
 
 def _kernel(ids: Any) -> str | None:
