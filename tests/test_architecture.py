@@ -21,13 +21,14 @@ FILES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.p
 BELOW: dict[str, set[str]] = {
     "text": set(),
     "layers": set(),
+    "recording": set(),
     "vectors": set(),
     "data": {"text"},
     "distribution": {"data"},
     "models": {"layers"},
-    "objectives": {"data", "distribution", "layers"},
-    "tasks": {"data", "distribution", "layers"},
-    "generation": {"text", "layers", "models"},
+    "objectives": {"data", "distribution", "layers", "recording"},
+    "tasks": {"data", "distribution", "layers", "recording"},
+    "generation": {"text", "layers", "models", "recording"},
     "interop": {"text", "layers", "models", "objectives", "tasks"},
     "training": {
         "text",

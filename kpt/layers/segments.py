@@ -42,7 +42,10 @@ class SegmentEmbedding(keras.layers.Layer):
         )
 
     def call(self, segment_ids: Any) -> Any:
-        return ops.matmul(ops.one_hot(segment_ids, self.segments, dtype=self.compute_dtype), self.embeddings)
+        chosen = ops.equal(
+            ops.expand_dims(ops.cast(segment_ids, "int32"), -1), ops.arange(self.segments, dtype="int32")
+        )
+        return ops.matmul(ops.cast(chosen, self.compute_dtype), self.embeddings)
 
     def compute_output_shape(self, segment_ids_shape: Any) -> Any:
         return (*segment_ids_shape, self.width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 from keras import ops
 
 __all__ = ["count_tokens"]
@@ -28,7 +29,9 @@ def count_tokens(token_ids: Any, counted: Any, vocabulary_size: Any) -> Any:
     batch = ops.shape(token_ids)[0]
     rows = ops.expand_dims(ops.arange(batch, dtype="int32") * vocabulary_size, 1)
     slots = ops.reshape(ops.cast(token_ids, "int32") + rows, (-1,))
-    counts = ops.segment_sum(
-        ops.reshape(ops.cast(counted, "int32"), (-1,)), slots, num_segments=batch * vocabulary_size
-    )
+    ones, total = ops.reshape(ops.cast(counted, "int32"), (-1,)), batch * vocabulary_size
+    if keras.backend.backend() == "torch":  # where Keras makes a vector of indices whose length depends on values
+        counts = ops.zeros((total,), "int32").scatter_add(0, ops.cast(slots, "int64"), ones)
+    else:
+        counts = ops.segment_sum(ones, slots, num_segments=total)
     return ops.reshape(counts, (batch, vocabulary_size))

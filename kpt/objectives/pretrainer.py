@@ -10,12 +10,13 @@ import keras
 from kpt.distribution import StrategyModel, replica_count
 from kpt.errors import InputError
 from kpt.objectives.objective import Objective
+from kpt.recording import RecordedSteps
 
 __all__ = ["Pretrainer"]
 
 
 @keras.saving.register_keras_serializable("kpt")
-class Pretrainer(StrategyModel, keras.Model):
+class Pretrainer(RecordedSteps, StrategyModel, keras.Model):
     r"""A backbone under one or more objectives, trained on the sum of their losses.
 
     .. math:: L = \sum_o \lambda_o L_o

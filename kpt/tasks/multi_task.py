@@ -13,6 +13,7 @@ from kpt.data.labelled_batches import LabelledBatches
 from kpt.data.task_mixture import TaskMixture
 from kpt.distribution import StrategyModel, replica_count, sum_over_replicas
 from kpt.errors import InputError
+from kpt.recording import RecordedSteps
 from kpt.tasks.task_model import TaskModel
 from kpt.tasks.windows import read_backbone
 
@@ -20,7 +21,7 @@ __all__ = ["MultiTask", "refuse_several"]
 
 
 @keras.saving.register_keras_serializable("kpt")
-class MultiTask(StrategyModel, keras.Model):
+class MultiTask(RecordedSteps, StrategyModel, keras.Model):
     r"""Task models on one backbone, trained together: each row of a batch is of one task, and is told by its head.
 
     .. math:: L = \sum_t \lambda_t \frac{n_t}{n} L_t

@@ -14,13 +14,14 @@ from kpt.data.text_sequences import encode_texts
 from kpt.distribution import StrategyModel, replica_count, sum_over_replicas
 from kpt.errors import InputError
 from kpt.layers import Dropout, check_pooling, count_tokens, pool_sequence, truncated_normal
+from kpt.recording import RecordedSteps
 from kpt.tasks.raw_texts import is_texts, split_pairs
 from kpt.tasks.windows import BackboneOutputs, mean_of_windows, read_backbone
 
 __all__ = ["TaskModel"]
 
 
-class TaskModel(StrategyModel, keras.Model):
+class TaskModel(RecordedSteps, StrategyModel, keras.Model):
     """A head on a backbone that tells something of a text; it is an ordinary Keras model.
 
     `compile` without a loss takes the task's own, and its metrics. `fit`, `evaluate` and `predict` take whatever Keras

@@ -1,0 +1,128 @@
+"""The operations of a function on PyTorch, recorded while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+__all__ = ["Recording", "record"]
+
+#: From flat arguments to flat results.
+Recording = Callable[..., Sequence[Any]]
+
+# What hands a tensor's numbers to other code than PyTorch's.
+_READERS = ("numpy", "tolist", "data_ptr", "untyped_storage", "__array__", "__dlpack__")
+
+
+def record(
+    function: Callable[..., Sequence[Any]], arguments: Sequence[Any], weights: Sequence[Any] = ()
+) -> tuple[Sequence[Any], Recording | None]:
+    """Return the results of a call, and its operations.
+
+    The operations are those below automatic differentiation: what `function` does for gradients is among them, and of
+    the results nothing can be differentiated.
+
+    `torch.fx` has tracers for this, but these change PyTorch for all threads while they trace.
+
+    Args:
+        function: From tensors to tensors.
+        arguments: Tensors.
+        weights: Tensors that are the same ones in each call, beside parameters, which always are: the operations read
+            and change these themselves. All other tensors that are no arguments are constants with the values they have
+            now.
+
+    Returns:
+        What the function returned; and a function from arguments of the same shapes, strides and dtypes to results, or
+        None if the operations may be others the next time: because the function asked for a value (`float(x)`,
+        `x.numpy()`), has results whose shapes depend on values (`nonzero`), or random numbers of a generator of its
+        own.
+    """
+    import torch
+    from torch.fx import Graph, GraphModule, Node
+    from torch.overrides import TorchFunctionMode
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
+    from torch.utils.weak import WeakTensorKeyDictionary
+
+    aten = torch.ops.aten
+    graph = Graph()
+    nodes = WeakTensorKeyDictionary()  # so that what an ordinary call lets go of is let go of
+    known = {id(weight) for weight in weights}
+    held: dict[str, Any] = {}  # tensors that are no arguments
+    refused = False
+
+    def node_of(tensor: Any) -> Node:
+        node = nodes.get(tensor)
+        if node is None:
+            name, stays = f"tensor_{len(held)}", isinstance(tensor, torch.nn.Parameter) or id(tensor) in known
+            held[name] = tensor if stays else tensor.clone()
+            node = graph.get_attr(name)
+            if not stays:  # what a function makes for itself it may write into, and has it new in each call
+                node = graph.call_function(aten.clone.default, (node,))
+            nodes[tensor] = node
+        return node
+
+    def noted(given: Any) -> Any:
+        if isinstance(given, torch.Tensor):
+            return node_of(given)
+        return type(given)(map(noted, given)) if type(given) in (tuple, list) else given
+
+    class Operations(TorchDispatchMode):
+        def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            nonlocal refused
+            kwargs = kwargs or {}
+            refused = refused or _asks(operation) or any(isinstance(x, torch.Generator) for x in kwargs.values())
+            if refused:
+                return operation(*args, **kwargs)
+            given_nodes = noted(tuple(args))
+            named_nodes = {name: noted(given) for name, given in kwargs.items()}
+            outputs = operation(*args, **kwargs)
+            if args and not _changes(operation) and (outputs is args[0] or operation is aten.detach.default):
+                nodes[outputs] = given_nodes[0]  # such as a conversion to what it is already
+                return outputs
+            node = graph.call_function(operation, given_nodes, named_nodes)
+            if isinstance(outputs, torch.Tensor):
+                nodes[outputs] = node
+            elif isinstance(outputs, list | tuple):
+                for place, output in enumerate(outputs):
+                    if isinstance(output, torch.Tensor):
+                        nodes[output] = graph.call_function(_part, (node, place))
+                    elif any(isinstance(leaf, torch.Tensor) for leaf in tree_leaves(output)):
+                        refused = True
+            elif outputs is not None or not _changes(operation):
+                refused = True
+            return outputs
+
+    class Readings(TorchFunctionMode):
+        def __torch_function__(self, reader: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            nonlocal refused
+            refused = refused or getattr(reader, "__name__", None) in _READERS
+            return reader(*args, **(kwargs or {}))
+
+    given = [argument.view_as(argument) for argument in arguments]  # one that comes twice is two
+    for place, argument in enumerate(given):
+        nodes[argument] = graph.placeholder(f"argument_{place}")
+    with Readings(), Operations():
+        results = function(*given)
+    if refused or not all(isinstance(result, torch.Tensor) for result in results):
+        return results, None
+    graph.output([node_of(result) for result in results])
+    graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output") or _changes(node.target))
+    return results, GraphModule(held, graph)
+
+
+def _part(parts: Any, place: int) -> Any:
+    return parts[place]
+
+
+def _asks(operation: Any) -> bool:
+    """Whether an operation tells a value, or has results whose shapes depend on values."""
+    from torch import Tag
+
+    return bool({Tag.data_dependent_output, Tag.dynamic_output_shape} & set(operation.tags))
+
+
+def _changes(operation: Any) -> bool:
+    """Whether an operation writes into one of its arguments."""
+    schema = getattr(operation, "_schema", None)
+    return schema is not None and schema.is_mutable

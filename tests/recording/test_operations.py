@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from kpt.recording import record
+
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "torch", reason="PyTorch's")
+
+
+def tensor(*values: float) -> Any:
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32)
+
+
+def test_operations_are_done_again_on_other_numbers() -> None:
+    results, recording = record(lambda x, y: [x * y + 1, (x - y).sum()], [tensor(1, 2), tensor(3, 4)])
+    assert [result.tolist() for result in results] == [[4, 9], -4]
+    assert recording is not None
+    assert [result.tolist() for result in recording(tensor(5, 6), tensor(7, 8))] == [[36, 49], -4]
+
+
+def test_gradients_are_among_the_operations() -> None:
+    import torch
+
+    weight = torch.nn.Parameter(tensor(2, 3))
+
+    def slope(x: Any) -> Any:
+        return torch.autograd.grad((torch.softmax(weight * x, -1)[0] * x.exp().sum()), [weight])
+
+    _, recording = record(slope, [tensor(0.1, 0.2)])
+    assert recording is not None
+    with torch.no_grad():
+        weight.copy_(tensor(-1, 4))
+        found = recording(tensor(0.3, -0.7))
+    np.testing.assert_array_equal(found[0], slope(tensor(0.3, -0.7))[0])
+    assert weight.grad is None
+
+
+def test_parameters_and_named_tensors_are_changed_themselves() -> None:
+    import torch
+
+    counted, named, made = torch.nn.Parameter(tensor(0), requires_grad=False), tensor(0), tensor(0)
+
+    def step(x: Any) -> Any:
+        return [counted.add_(x).clone(), named.add_(x).clone(), made + x]
+
+    _, recording = record(step, [tensor(1)], [named])
+    assert recording is not None
+    made.add_(100)
+    assert [float(result) for result in recording(tensor(2))] == [3, 3, 2]
+    assert float(counted) == float(named) == 3
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: [x * float(x.max())],
+        lambda x: [x / len(x.nonzero())],
+        lambda x: [x * 2 if x.sum() > 0 else x],
+        lambda x: [x * int(x.numpy()[0])],
+        lambda x: [x * np.asarray(x).max()],
+        lambda x: [x * x.tolist()[0]],
+        lambda x: [x, 3.0],
+    ],
+    ids=["float", "nonzero", "bool", "numpy", "array", "tolist", "number"],
+)
+def test_what_depends_on_values_is_not_recorded(function: Any) -> None:
+    results, recording = record(function, [tensor(1, 2)])
+    assert recording is None
+    assert results[0].tolist() == function(tensor(1, 2))[0].tolist()
+
+
+def test_random_numbers_are_drawn_anew_and_those_of_own_generators_refused() -> None:
+    import torch
+
+    _, recording = record(lambda x: [torch.rand_like(x)], [tensor(0, 0)])
+    assert recording is not None
+    torch.manual_seed(3)
+    wanted = [torch.rand(2).tolist() for _ in range(2)]
+    torch.manual_seed(3)
+    assert [recording(tensor(0, 0))[0].tolist() for _ in range(2)] == wanted
+    own = torch.Generator()
+    assert record(lambda x: [x + torch.rand(2, generator=own)], [tensor(0, 0)])[1] is None
+
+
+def test_what_is_let_go_of_is_let_go_of_while_it_is_recorded() -> None:
+    between: list[Any] = []
+
+    def steps(x: Any) -> Any:
+        for _ in range(5):
+            x = x + 1
+            between.append(weakref.ref(x))
+        gc.collect()
+        assert [each() is not None for each in between] == [False] * 4 + [True]
+        return [x]
+
+    assert record(steps, [tensor(1)])[1] is not None
