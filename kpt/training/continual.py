@@ -20,6 +20,7 @@ from kpt.errors import InputError
 from kpt.evaluation.forgetting import average_forgetting, average_score, forgetting
 from kpt.evaluation.task_scores import main_score
 from kpt.files import write_json
+from kpt.tasks import TaskModel
 from kpt.training.consolidation import ConsolidatedModel, Consolidation, consolidate
 from kpt.training.continual_report import write_continual_report
 from kpt.training.finetune_settings import FinetuneSettings
@@ -30,6 +31,7 @@ from kpt.training.interruption import Interruption, train_and_finish
 from kpt.training.joint_tasks import JointTasks, joint_config, joint_tasks, main_scores
 from kpt.training.metrics_log import MetricsLog
 from kpt.training.on_devices import on_devices
+from kpt.training.probe import fit_head
 from kpt.training.progress import TrainingProgress
 from kpt.training.run_folder import RunFolder
 from kpt.training.settings import check_choice
@@ -97,7 +99,8 @@ def finetune_continual(
 ) -> dict[str, Any]:
     """Fine-tune one encoder on tasks one after another, and see after each what it knows of all of them.
 
-    Each task has its own head, which is trained in the task's stage, and further only where its texts are replayed. A
+    Each task has its own head, which is fitted as the task's stage begins where it can be
+    (`kpt.training.probe.fit_head`), trained in that stage, and further only where its texts are replayed. A
     stage ends with its last epoch, when the learning rate has fallen to 0: to choose an epoch by the task's own
     validation would be to choose by what is forgotten.
 
@@ -192,8 +195,10 @@ class Stages:
         """Learn the next task, score all of them, and note what is to be kept of it."""
         begin = time.perf_counter()
         model, settings, method = self.joint.model, self.settings, self.continual.method
+        if self.joint.settings[name].probe:
+            fit_head(model.tasks[name], self.joint.examples[name])
         for each, task in model.tasks.items():  # a head that has no text in this stage would only decay
-            task.head.trainable = each == name or each in self.stored
+            self._train_head(task, each == name or each in self.stored)
         trained: Any = model
         if self.known is not None:
             trained = ConsolidatedModel(model, self.known, self.continual.ewc_strength)
@@ -202,7 +207,7 @@ class Stages:
         batches = LabelledBatches(self._examples(name, self.stored), batch_size=settings.batch_size)
         trained.fit(batches, epochs=settings.epochs, callbacks=list(callbacks), verbose=0)
         for task in model.tasks.values():
-            task.head.trainable = True
+            self._train_head(task, True)
         scores = {each: predicted_scores(task, self.joint.checks[each])[1] for each, task in model.tasks.items()}
         self.done.append(name)
         step = sum(self.steps[: len(self.done)])
@@ -223,6 +228,10 @@ class Stages:
             fisher = diagonal_fisher(model, self.joint.examples, name, rows, settings.seed)
             weights = [ops.convert_to_numpy(weight.value) for weight in model.backbone.trainable_variables]
             self.known = consolidate(self.known, fisher, weights)
+
+    def _train_head(self, task: TaskModel, trainable: bool) -> None:
+        for layer in (task.head, *([task.document_vectors] if task.document_width else [])):
+            layer.trainable = trainable
 
     def _stored(self, name: str) -> np.ndarray:
         return stored_rows(len(self.joint.examples[name].texts), self.continual.replay_texts, self.settings.seed)

@@ -26,6 +26,7 @@ from kpt.training.joint_tasks import JointTasks, joint_config, joint_tasks, main
 from kpt.training.metrics_log import MetricsLog
 from kpt.training.multi_task_report import write_multi_task_report
 from kpt.training.on_devices import on_devices
+from kpt.training.probe import fit_head
 from kpt.training.progress import TrainingProgress
 from kpt.training.run_folder import RunFolder
 from kpt.training.task_files import TaskFiles
@@ -47,7 +48,8 @@ class TasksValidation(EpochScores):
         joint: the tasks.
 
     Attributes:
-        epochs: for each epoch its number, step, the mean `score`, and the scores of each of the `tasks`.
+        epochs: for each epoch its number, step, the mean `score`, and the scores of each of the `tasks`; the first one
+            is number 0 if heads were fitted before.
         best: the record of the best epoch, or None.
         outputs: what the model of the best epoch predicted for each task, in the order of the texts.
     """
@@ -60,6 +62,15 @@ class TasksValidation(EpochScores):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Predict, score, and keep the model if it is the best."""
         self.seconds.append(time.perf_counter() - self._begin)
+        self.score(epoch + 1, logs)
+
+    def score(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Predict, score, and keep the model if it is the best.
+
+        Args:
+            epoch: epochs that it was trained; 0 for a model whose heads were fitted alone.
+            logs: what the scores are added to.
+        """
         found = {name: predicted_scores(task, self.joint.checks[name]) for name, task in self.joint.model.tasks.items()}
         scores = {name: some for name, (_, some) in found.items()}
         mean = fmean(main_scores(self.joint.model, scores).values())
@@ -67,7 +78,7 @@ class TasksValidation(EpochScores):
             logs["val_score"] = mean
             logs.update({f"val_{name}_{key}": value for name, some in scores.items() for key, value in some.items()})
         rounded = {name: {key: round(value, 6) for key, value in some.items()} for name, some in scores.items()}
-        record = {"epoch": epoch + 1, "step": self._step, "score": round(mean, 6), "tasks": rounded}
+        record = {"epoch": epoch, "step": self._step, "score": round(mean, 6), "tasks": rounded}
         self.epochs.append(record)
         if self.best is None or record["score"] > self.best["score"]:
             self.best, self.outputs = record, {name: outputs for name, (outputs, _) in found.items()}
@@ -88,7 +99,8 @@ def finetune_multi_task(
 ) -> dict[str, Any]:
     """Fine-tune one encoder on several tasks at once, keep the best epoch, write the report.
 
-    Each batch has one task, see `kpt.data.TaskMixture`. Further it takes `devices`, see `kpt.training.finetune`.
+    Each batch has one task, see `kpt.data.TaskMixture`. Each head that can be is fitted before, see
+    `kpt.training.probe.fit_head`. Further it takes `devices`, see `kpt.training.finetune`.
 
     Args:
         source: what is tuned, from `trained_source` or `new_source`.
@@ -121,6 +133,7 @@ def finetune_multi_task(
     run = RunFolder.create(out, source.tokenizer, config, overwrite)
 
     model, batch_size = joint.model, settings.batch_size
+    fitted = [fit_head(task, joint.examples[name]) for name, task in model.tasks.items() if joint.settings[name].probe]
     steps = mixture.steps(batch_size) * settings.epochs
     model.compile(optimizer=settings.optimizer(steps, model.backbone.width))
     scored = TasksValidation(run, joint)
@@ -131,6 +144,9 @@ def finetune_multi_task(
     shown = TrainingProgress(steps) if progress else None
 
     def train_model(interruption: Interruption) -> None:
+        if any(fitted):  # they may be better than all that follows
+            scored.set_model(model)
+            scored.score(0)
         callbacks_ = [*own, *([shown] if shown else []), *callbacks, interruption]
         try:
             model.fit(
@@ -157,7 +173,7 @@ def finish(run: RunFolder, joint: JointTasks, scored: TasksValidation, texts: in
     results = {
         "parameters": joint.model.count_params(),
         "best_epoch": scored.best["epoch"],
-        "epochs": len(scored.epochs),
+        "epochs": sum(record["epoch"] > 0 for record in scored.epochs),
         "score": scored.best["score"],
         "tasks": {
             name: {
@@ -169,7 +185,7 @@ def finish(run: RunFolder, joint: JointTasks, scored: TasksValidation, texts: in
             }
             for name, task in joint.model.tasks.items()
         },
-        "texts_per_second": round(speeds[len(speeds) // 2], 1),
+        **({"texts_per_second": round(speeds[len(speeds) // 2], 1)} if speeds else {}),
     }
     errors = {
         name: worst_errors(

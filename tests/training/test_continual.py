@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from kpt.training.finetune_settings import FinetuneSettings
 from kpt.training.finetune_sources import Source
 from kpt.training.finetuning import load_task_model
 from kpt.training.run_folder import RunFolder
+from tests.numbers import array
 from tests.tasks.small_task import small_encoder, small_tokenizer
 from tests.training.small_tasks import small_tasks
 
@@ -49,6 +51,30 @@ def test_each_stage_is_scored_on_every_task(method: str, tmp_path: Path) -> None
     model = load_task_model(tmp_path / "out", "mood")
     assert isinstance(model, Classifier) and model.head.trainable
     assert "What is remembered" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_a_task_has_for_itself_rests_in_the_stages_of_others(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).normal(size=(TOKENIZER.vocabulary.size, 3)).astype("float32")
+    source = SOURCE._replace(document_vectors=vectors)
+    kept: list[list[np.ndarray]] = []
+
+    class Kept(keras.callbacks.Callback):
+        def keep(self, logs: Any = None) -> None:
+            task = self.model.tasks["mood"]
+            assert task.document_width > 0
+            kept.append([array(weight.value) for weight in (*task.head.weights, *task.document_vectors.weights)])
+
+        on_train_begin = on_train_end = keep
+
+    tasks, plain = small_tasks(tmp_path)[:2], ContinualSettings(method="plain")
+    results = finetune_continual(source, tasks, tmp_path / "out", settings(), plain, callbacks=[Kept()])
+    fitted, learned, before, after = kept
+    assert np.abs(fitted[0]).max() > 0.1  # more than its first random numbers
+    assert any(not np.array_equal(one, other) for one, other in zip(fitted, learned, strict=True))
+    for others in (before, after):
+        for one, other in zip(learned, others, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert results["matrix"][0][0] == 1
 
 
 def test_values_out_of_range_and_what_is_for_mixtures() -> None:

@@ -37,15 +37,15 @@ def test_from_a_run_to_one_of_several_tasks(tmp_path: Path) -> None:
         10,
     )
     epochs = json.loads((out / "epochs.json").read_text())
-    assert [epoch["step"] for epoch in epochs] == [8, 16, 24, 32, 40, 48]
-    best = epochs[results["best_epoch"] - 1]
+    assert [epoch["step"] for epoch in epochs] == [0, 8, 16, 24, 32, 40, 48]  # the first with a head that was fitted
+    best = epochs[results["best_epoch"]]
     assert best["score"] == results["score"] == pytest.approx((mood["macro_f1"] + names["f1"]) / 2, abs=1e-6)
     assert best["score"] == max(epoch["score"] for epoch in epochs)
     assert RunFolder(out).steps == [8 * results["best_epoch"]]
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     held_out = [line for line in lines if line["split"] == "heldout"]
     assert [line["names_f1"] for line in held_out] == pytest.approx(
-        [e["tasks"]["names"]["f1"] for e in epochs], abs=1e-6
+        [e["tasks"]["names"]["f1"] for e in epochs[1:]], abs=1e-6
     )
     assert {"mood_loss", "mood_accuracy", "names_loss", "names_accuracy"} <= set(lines[0])
     assert all(
@@ -64,6 +64,32 @@ def test_from_a_run_to_one_of_several_tasks(tmp_path: Path) -> None:
         load_task_model(out, "moods")
     with pytest.raises(InputError, match="and no task is named"):
         load_task_model(out)
+
+
+def test_heads_are_fitted_before_all_else(tmp_path: Path) -> None:
+    """The head of texts tells all before a step is made; that of names cannot be fitted."""
+    source = trained_source(small_run(tmp_path / "bert").path)
+    scores = []
+    for probe in (True, False):
+        some = settings(probe=probe, epochs=1, learning_rate=1e-9)
+        results = finetune_multi_task(source, small_tasks(tmp_path)[:2], tmp_path / f"out{probe}", some)
+        scores.append(results["tasks"]["mood"]["macro_f1"])
+    assert scores[0] == 1 and scores[1] < 1
+    assert results["best_epoch"] == results["epochs"] == 1
+
+
+def test_a_run_that_is_interrupted_in_its_first_epoch_keeps_the_fitted_heads(tmp_path: Path) -> None:
+    source = trained_source(small_run(tmp_path / "bert").path)
+
+    def stop(batch: int, logs: Any) -> None:
+        raise KeyboardInterrupt
+
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
+    with pytest.raises(KeyboardInterrupt):
+        finetune_multi_task(source, small_tasks(tmp_path)[:2], tmp_path / "out", settings(), callbacks=[callback])
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert (results["best_epoch"], results["epochs"]) == (0, 0) and (tmp_path / "out" / "report.html").is_file()
+    assert "texts_per_second" not in results
 
 
 def test_an_interrupted_run_keeps_its_best_epoch(tmp_path: Path) -> None:
