@@ -18,11 +18,19 @@ def total_norm(gradients: Sequence[Any]) -> Any:
     return torch.nn.utils.get_total_norm(list(gradients))
 
 
-def clip_by_norm(gradients: Sequence[Any], clip_norm: float) -> list[Any]:
-    """Return gradients of a global norm of at most `clip_norm`, of the same direction; of NaN if it is not finite."""
+def clip_by_norm(gradients: Sequence[Any], clip_norm: float, norm: Any = None) -> list[Any]:
+    """Return gradients of a global norm of at most `clip_norm`, of the same direction; of NaN if it is not finite.
+
+    Args:
+        gradients: Tensors.
+        clip_norm: The largest norm.
+        norm: The norm that they have, if it is known.
+    """
     import torch
 
-    norm = total_norm(gradients)
+    norm = total_norm(gradients) if norm is None else norm
+    if norm.device.type == "cpu" and bool(norm <= clip_norm):  # to ask an accelerator would be to wait for it
+        return list(gradients)
     scale = clip_norm / torch.clamp(norm, min=clip_norm) + (norm - norm)
     return list(torch._foreach_mul(list(gradients), scale))
 

@@ -76,7 +76,8 @@ class SelectiveAdamW(_AdamW):
     def _clip_gradients(self, grads: Any) -> Any:
         plain = self.global_clipnorm and not self.clipnorm and all(each is not None for each in grads)
         if plain and keras.backend.backend() == "torch":
-            return clip_by_norm(grads, self.global_clipnorm)
+            accumulates = bool(self.gradient_accumulation_steps)  # then these are means of several gradients
+            return clip_by_norm(grads, self.global_clipnorm, None if accumulates else self.gradient_norm.value)
         return super()._clip_gradients(grads)
 
     def _parallel_update_step(self, grads: Any, variables: Any, learning_rate: Any) -> None:
