@@ -39,7 +39,9 @@ def fit_head(model: TaskModel, examples: LabelledExamples, batch_size: int = 32)
     .. math:: z = W^\top (s^\top E) + B^\top s, \qquad E \leftarrow E + B W^{+}
 
     with s the shares of the distinct tokens, E their vectors, and B the weights, which the vectors then hold. Few
-    labels decide little about single tokens, so that the vectors lead; many do, and the weights add what they lack.
+    labels decide little about single tokens, so that the vectors lead; many do, and the weights add what they lack. The
+    weight of a token that n of N texts have is let grow by the root of its inverse document frequency,
+    :math:`\sqrt{\log\frac{1 + N}{1 + n} + 1}`.
 
     Args:
         model: The model.
@@ -51,7 +53,8 @@ def fit_head(model: TaskModel, examples: LabelledExamples, batch_size: int = 32)
 
     Source: Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution"
     (linear probing, then fine-tuning); Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems" (weights of
-    tokens beside a deep model).
+    tokens beside a deep model); Spärck Jones 1972, "A Statistical Interpretation of Term Specificity and Its Application
+    in Retrieval".
     """
     from scipy import sparse
 
@@ -74,8 +77,10 @@ def fit_head(model: TaskModel, examples: LabelledExamples, batch_size: int = 32)
         scale[: -model.document_width] *= SHARE
     scaled, tokens = {1.0: (vectors - mean) * scale}, np.unique(shares.indices)
     if model.document_width:
-        unit, own = 1 / np.sqrt(shares.multiply(shares).sum(axis=1).mean()), sparse.csr_matrix(scaled[1.0])
-        scaled = {unit * each: sparse.hstack([own, shares[:, tokens] * (unit * each)]).tocsr() for each in TOKEN_SHARES}
+        rarity = np.sqrt(np.log((1 + len(numbers)) / (1 + np.bincount(shares.indices)[tokens])) + 1)
+        single, own = shares[:, tokens].multiply(rarity).tocsr(), sparse.csr_matrix(scaled[1.0])
+        unit = 1 / np.sqrt(single.multiply(single).sum(axis=1).mean())
+        scaled = {unit * each: sparse.hstack([own, single * (unit * each)]).tocsr() for each in TOKEN_SHARES}
     factor, strength = _least_loss(scaled, targets, weights, kind)
     fitted, bias = fit_linear(scaled[factor], targets, kind, strength, weights)
     kernel = fitted[: len(scale)] * scale[:, None]
@@ -83,7 +88,8 @@ def fit_head(model: TaskModel, examples: LabelledExamples, batch_size: int = 32)
     model.head.bias.assign((bias - mean @ kernel).astype(np.float32))
     if model.document_width:
         held = np.array(keras.ops.convert_to_numpy(model.document_vectors.kernel))
-        held[tokens] += factor * fitted[len(scale) :] @ np.linalg.pinv(kernel[-model.document_width :], rcond=1e-6)
+        weights_of_tokens = factor * rarity[:, None] * fitted[len(scale) :]
+        held[tokens] += weights_of_tokens @ np.linalg.pinv(kernel[-model.document_width :], rcond=1e-6)
         model.document_vectors.kernel.assign(held)
     return True
 
@@ -202,9 +208,9 @@ def _losses(z: np.ndarray, targets: np.ndarray, kind: str) -> np.ndarray:
 
 
 def _folds(count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Divide texts into those that are seen and those that are not; of many, once."""
+    """Divide texts into those that are seen and those that are not; many less often."""
     numbers = np.random.default_rng(0).permutation(count)
-    folds = min(FOLDS, count)
-    for fold in range(folds if count <= 1_000 else 1):
+    folds = min(FOLDS, count) if count <= 1_000 else 3
+    for fold in range(folds):
         unseen = numbers[fold::folds]
         yield np.setdiff1d(numbers, unseen), unseen

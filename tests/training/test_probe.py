@@ -108,6 +108,7 @@ def test_weights_of_tokens_are_fitted_with_the_head_and_held_by_the_vectors_of_d
     scaled = (vectors - vectors.mean(axis=0)) / vectors.std(axis=0) / np.sqrt(3)
     scaled[:, :-3] *= 0.1
     dense = shares.toarray()
+    dense *= np.sqrt(np.log((1 + len(dense)) / (1 + (dense > 0).sum(axis=0))) + 1)
     unit = dense / np.sqrt((dense**2).sum(axis=1).mean())
     errors = [
         np.abs(Ridge(alpha=1 / strength).fit(features, scores[numbers]).predict(features) - told).max()
