@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest -p no:cacheprovider --durations 20
 WORKERS ?= 2
 
 # What runs on every backend (tests/conftest.py marks it) and can be collected where TensorFlow cannot be imported.
-BACKEND_TESTS := $(wildcard tests/layers tests/models tests/objectives tests/tasks tests/generation tests/interop/test_assignment.py tests/interop/test_hugging_face.py tests/interop/test_keras_hub.py tests/interop/test_tasks.py tests/training tests/data/test_batches.py tests/data/test_labelled_batches.py tests/data/test_masked_records.py tests/evaluation/test_attention_maps.py)
+BACKEND_TESTS := $(wildcard tests/layers tests/models tests/recording tests/objectives tests/tasks tests/generation tests/interop/test_assignment.py tests/interop/test_hugging_face.py tests/interop/test_keras_hub.py tests/interop/test_tasks.py tests/training tests/data/test_batches.py tests/data/test_labelled_batches.py tests/data/test_masked_records.py tests/evaluation/test_attention_maps.py)
 WITHOUT_TENSORFLOW := PYTHONPATH=tests/without_tensorflow$${PYTHONPATH:+:$$PYTHONPATH}
 
 .PHONY: demo test test-tensorflow test-jax test-torch lint bench clean

@@ -17,6 +17,7 @@ TESTS = Path(__file__).parent
 ON_EVERY_BACKEND = (
     "layers",
     "models",
+    "recording",
     "objectives",
     "tasks",
     "generation",

@@ -20,7 +20,7 @@ from tests.objectives.test_contract import CASES as OBJECTIVES
 from tests.tasks.test_contract import CASES as TASKS
 from tests.tasks.test_multi_task import made_examples, small_model
 
-ON_TORCH = keras.backend.backend() == "torch"
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "torch", reason="other backends compile")
 BATCH = tree.map_structure(ops.convert_to_tensor, random_batch(8))
 STEPS = 6
 
@@ -107,17 +107,15 @@ def test_recorded_steps_give_the_numbers_of_ordinary_ones(name: str, monkeypatch
     model, calls = made(make), []
     call = type(model).call
     monkeypatch.setattr(type(model), "call", lambda *args, **kwargs: (calls.append(1), call(*args, **kwargs))[1])
-    weights, logs = trained(model, options, **({} if ON_TORCH else {"run_eagerly": True}))
+    weights, logs = trained(model, options)
     assert logs == ordinary[1]
     for one, other in zip(weights, ordinary[0], strict=True):
         np.testing.assert_array_equal(one, other)
-    if ON_TORCH:
-        assert recordings(model) == 2
-        assert len(calls) <= 2 * (training_steps.CALLS + 1) + 2  # once to build, once to predict
+    assert recordings(model) == 2
+    assert len(calls) <= 2 * (training_steps.CALLS + 1) + 2  # once to build, once to predict
 
 
-@pytest.mark.skipif(not ON_TORCH, reason="other backends compile")
-class TestOnTorch:
+class TestSteps:
     def fitted(self, model: Any, **options: Any) -> Any:
         model.compile(**{"optimizer": adamw(0.01, 100, 0), **options})
         for _ in range(training_steps.CALLS + 1):
