@@ -84,6 +84,11 @@ class Pretrainer(RecordedSteps, StrategyModel, keras.Model):
         """Return what `compute_loss` counted."""
         return self.get_metrics_result()
 
+    @property
+    def step_constants(self) -> tuple[float, ...]:
+        """The weights of the objectives."""
+        return tuple(objective.weight for objective in self.objectives)
+
     def get_config(self) -> dict[str, Any]:
         return {
             "backbone": keras.saving.serialize_keras_object(self.backbone),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 __all__ = ["Recording", "record"]
@@ -38,7 +40,7 @@ def record(
         own.
     """
     import torch
-    from torch.fx import Graph, GraphModule, Node
+    from torch.fx import Graph, Node
     from torch.overrides import TorchFunctionMode
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves
@@ -108,7 +110,15 @@ def record(
         return results, None
     graph.output([node_of(result) for result in results])
     graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output") or _changes(node.target))
-    return results, GraphModule(held, graph)
+    return results, _function(graph, held)
+
+
+def _function(graph: Any, held: dict[str, Any]) -> Recording:
+    """The function that does a graph's operations. That of a `torch.fx.GraphModule` would never be let go of."""
+    code = graph.python_code("self")
+    names = dict(code.globals)
+    exec(compile(code.src, "<recording>", "exec"), names)
+    return partial(names["forward"], SimpleNamespace(**held))
 
 
 def _part(parts: Any, place: int) -> Any:

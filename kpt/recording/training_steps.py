@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Hashable
 from typing import Any
 
 import keras
 
+from kpt.recording.known_parts import may_be_recorded, settings_of
 from kpt.recording.operations import Recording, record
 
 __all__ = ["RecordedSteps"]
 
-#: Calls of a shape before it is recorded, which takes about as long as ten recorded steps save; and shapes that are
-#: kept, the newest.
-CALLS, KEPT = 10, 64
+#: Calls of a shape before it is recorded, which takes about as long as ten recorded steps save; recordings that are
+#: kept; and the steps after which one that is not used gives way to another.
+CALLS, KEPT, UNUSED = 10, 64, 1_000
 
 
 class RecordedSteps:
@@ -23,65 +23,123 @@ class RecordedSteps:
     PyTorch runs a model operation by operation, and for a small one Keras's layers take as long to find the next
     operation as the operation takes. So the forward and the backward pass are recorded for each shape of the batches
     (`kpt.recording.record`), and steps after that do the same operations, to the same numbers, without the layers. The
-    optimizer runs as ever. As in a step that TensorFlow or JAX compile, what Python does in between is not done again.
+    optimizer runs as ever, and gradients are left in `grad`. As in a step that TensorFlow or JAX compile, what Python
+    does in between is not done again; but what is frozen, replaced or given another weight is recorded anew.
 
-    Recorded are models whose layers, objectives, losses and metrics are all Keras's or kpt's, on the CPU, unless
-    `compile` is told `run_eagerly=True` or `jit_compile=True`, hooks are registered with PyTorch, or a step depends on
-    values. All others run as they do in Keras.
+    Recorded are models that are Keras's or kpt's in all their parts, on the CPU. All others run as they do in Keras,
+    and so do those that have hooks of PyTorch's, are compiled with `run_eagerly=True` or `jit_compile=True`, or whose
+    steps depend on values.
     """
 
     def make_train_function(self, force: bool = False) -> Any:
         """Make what `fit` calls."""
         made = getattr(self, "train_function", None)
         function = super().make_train_function(force)  # type: ignore[misc]
-        if (made is None or force) and keras.backend.backend() == "torch" and _may_be_recorded(self):
-            self.train_function = _Step(self)
+        if (made is None or force) and keras.backend.backend() == "torch":
+            self.train_function = _Step(self, self.train_function)  # type: ignore[has-type]
         return function
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Train as `keras.Model.fit` does."""
+        if isinstance(step := getattr(self, "train_function", None), _Step):
+            step.look()
+        return super().fit(*args, **kwargs)  # type: ignore[misc]
+
+    @property
+    def step_constants(self) -> Hashable:
+        """What a step depends on that may change from one to the next, beside weights and what is trained."""
+        return None
 
 
 class _Step:
-    """A step of `fit`."""
+    """A step of `fit`.
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        #: How often a shape came, or its recording with the names of the logs and the weights that have gradients;
-        #: None for what cannot be recorded.
-        self.found: dict[Any, int | tuple[Recording, list[str], list[int]] | None] = {}
+    Args:
+        model: the model.
+        ordinary: the step as Keras makes it.
+    """
+
+    def __init__(self, model: Any, ordinary: Any) -> None:
+        self.model, self.ordinary = model, ordinary
+        self.steps = 0
+        self.counts: dict[Any, int] = {}
+        #: For each shape its recording, the names of the logs, the weights that have gradients, and the step that it
+        #: was last used in; the one that was used last stands last. None for what cannot be recorded.
+        self.found: dict[Any, tuple[Recording, list[str], list[int], int] | None] = {}
         self.weights: list[Any] = []
+        self.state: Any = None
+        self.look()
+
+    def look(self) -> None:
+        """Look whether the model may be recorded, and what it is made of."""
+        self.possible, self.layers = may_be_recorded(self.model), list(self.model._flatten_layers())
+        self.settings = settings_of(self.layers)
 
     def __call__(self, batches: Any) -> Any:
         import torch
 
         model, data = self.model, batches[0]
-        leaves = keras.tree.flatten(data)
+        tensors = [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
+        if not self.possible or torch.is_autocast_enabled("cpu") or not all(map(_on_cpu, tensors)):
+            return self.ordinary(batches)
         trained = model.trainable_weights[:]
         weights = [variable.value for variable in trained]
-        tensors = [leaf for leaf in leaves if leaf is not None]
-        on_cpu = all(isinstance(each, torch.Tensor) and each.device.type == "cpu" for each in tensors)
-        if not weights or not on_cpu or torch.is_autocast_enabled("cpu"):
-            return model.train_step(data)
-        if not _same(weights, self.weights):  # some were frozen or replaced
-            self.found.clear()
-            self.weights = weights
-        key = tuple(None if leaf is None else (leaf.shape, leaf.stride(), leaf.dtype) for leaf in leaves)
-        found = self.found.get(key, 0)
-        if found is None or (isinstance(found, int) and found < CALLS):
-            self._keep(key, None if found is None else found + 1)
-            return model.train_step(data)
+        if not weights or any(weight._backward_hooks or weight._post_accumulate_grad_hooks for weight in weights):
+            return self.ordinary(batches)
+        self._forget_what_is_different(weights)
+        self.steps += 1
+        key = _key(data)
+        found = self.found.get(key)
+        if found is None and not self._is_to_be_recorded(key):
+            return self.ordinary(batches)
         for weight in weights:
-            weight.grad = None  # that of an ordinary step
-        if isinstance(found, int):
-            results, names, places = self._recorded(key, data, weights)
+            weight.grad = None
+        if found is None:
+            results, names, places = self._recorded(key, data, tensors, weights)
         else:
-            recording, names, places = found
+            recording, names, places, _ = found
+            self.found[key] = (*self.found.pop(key)[:3], self.steps)  # type: ignore[index]
             with torch.no_grad():
                 results = recording(*tensors)
-        gradients = dict(zip(places, results[len(names) :], strict=True))
+        for place, gradient in zip(places, results[len(names) :], strict=True):
+            weights[place].grad = gradient
         with torch.no_grad():
-            model.optimizer.apply([gradients.get(place) for place in range(len(weights))], trained)
+            model.optimizer.apply([weight.grad for weight in weights], trained)
         return dict(zip(names, results, strict=False))
 
-    def _recorded(self, key: Any, data: Any, weights: list[Any]) -> tuple[Any, list[str], list[int]]:
+    def _forget_what_is_different(self, weights: list[Any]) -> None:
+        state = (
+            id(self.model.optimizer),
+            self.model.step_constants,
+            self.settings,
+            [layer.trainable for layer in self.layers],
+            [weight.requires_grad for weight in weights],
+        )
+        if state != self.state or not _same(weights, self.weights):
+            self.found.clear()
+            self.counts.clear()
+            self.weights, self.state = weights, state
+
+    def _is_to_be_recorded(self, key: Any) -> bool:
+        if key in self.found:  # it cannot be
+            return False
+        self.counts[key] = self.counts.pop(key, 0) + 1
+        while len(self.counts) > 16 * KEPT:
+            self.counts.pop(next(iter(self.counts)))
+        if self.counts[key] <= CALLS:
+            return False
+        if len(self.found) < KEPT:
+            return True
+        oldest = next(iter(self.found))
+        last_used = found[-1] if (found := self.found[oldest]) else 0
+        if last_used + UNUSED > self.steps:  # or many shapes would go on driving each other out
+            return False
+        self.found.pop(oldest)
+        return True
+
+    def _recorded(
+        self, key: Any, data: Any, tensors: list[Any], weights: list[Any]
+    ) -> tuple[Any, list[str], list[int]]:
         """Record a step; returns its logs and gradients, the names of the logs, and which weights have gradients."""
         leaves = keras.tree.flatten(data)
         names: list[str] = []
@@ -92,22 +150,17 @@ class _Step:
             inside = keras.tree.pack_sequence_as(data, [None if leaf is None else next(given) for leaf in leaves])
             logs, gradients = _forward_and_backward(self.model, inside, weights)
             names.extend(logs)
-            places.extend(place for place, gradient in enumerate(gradients) if gradient is not None)
-            return [*logs.values(), *(gradients[place] for place in places)]
+            places.extend(gradients)
+            return [*logs.values(), *gradients.values()]
 
-        results, recording = record(step, [leaf for leaf in leaves if leaf is not None])
-        self._keep(key, None if recording is None else (recording, names, places))
+        results, recording = record(step, tensors)
+        self.counts.pop(key, None)
+        self.found[key] = None if recording is None else (recording, names, places, self.steps)
         return results, names, places
 
-    def _keep(self, key: Any, found: Any) -> None:
-        self.found.pop(key, None)
-        self.found[key] = found
-        while len(self.found) > KEPT:
-            self.found.pop(next(iter(self.found)))
 
-
-def _forward_and_backward(model: Any, data: Any, weights: list[Any]) -> tuple[dict[str, Any], Any]:
-    """What `train_step` of Keras does before and after the optimizer: the logs, and a gradient or None per weight."""
+def _forward_and_backward(model: Any, data: Any, weights: list[Any]) -> tuple[dict[str, Any], dict[int, Any]]:
+    """What `train_step` of Keras does before and after the optimizer: the logs, and the gradients by their weights."""
     import torch
 
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -115,43 +168,27 @@ def _forward_and_backward(model: Any, data: Any, weights: list[Any]) -> tuple[di
     loss = model._compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=True)
     rows = next(leaf for leaf in keras.tree.flatten(x) if leaf is not None).shape[0]
     model._loss_tracker.update_state(loss, sample_weight=rows)
-    gradients = torch.autograd.grad(model.optimizer.scale_loss(loss), weights, allow_unused=True)
+    places = [place for place, weight in enumerate(weights) if weight.requires_grad]
+    scaled = model.optimizer.scale_loss(loss)
+    found = torch.autograd.grad(scaled, [weights[place] for place in places], allow_unused=True)
+    gradients = {place: each for place, each in zip(places, found, strict=True) if each is not None}
     return model.compute_metrics(x, y, outputs, sample_weight=sample_weight), gradients
+
+
+def _on_cpu(leaf: Any) -> bool:
+    import torch
+
+    return isinstance(leaf, torch.Tensor) and leaf.device.type == "cpu"
+
+
+def _key(nest: Any) -> Hashable:
+    """What two batches have in common that one recording serves: all but the numbers."""
+    if isinstance(nest, dict):
+        return "dict", *((name, _key(part)) for name, part in sorted(nest.items()))
+    if isinstance(nest, tuple | list):
+        return "list", *map(_key, nest)
+    return nest if nest is None else (nest.shape, nest.stride(), nest.dtype)
 
 
 def _same(some: list[Any], others: list[Any]) -> bool:
     return len(some) == len(others) and all(a is b for a, b in zip(some, others, strict=True))
-
-
-def _may_be_recorded(model: Any) -> bool:
-    if model.run_eagerly or model.jit_compile or type(model).train_step is not keras.Model.train_step:
-        return False
-    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    if any(getattr(layer, name) for layer in model._flatten_layers() for name in hooks):
-        return False
-    return all(_is_known(part) for part in _parts(model))
-
-
-def _parts(model: Any) -> Iterator[Any]:
-    """What a step calls that a user may have written."""
-    metrics, loss = model._compile_metrics, model._compile_loss
-    yield from model._flatten_layers()
-    yield from chain(getattr(model, "objectives", ()), model.metrics)
-    for given in (
-        metrics and (metrics._user_metrics, metrics._user_weighted_metrics),
-        loss and loss._user_loss,
-    ):
-        yield from keras.tree.flatten(given)
-
-
-def _is_known(part: Any) -> bool:
-    """Whether a layer, loss or metric is Keras's or kpt's; one that a name stands for is."""
-    if part is None or isinstance(part, str):
-        return True
-    called = getattr(part, "_fn", getattr(part, "fn", part))  # the function in a wrapper
-    home = getattr(called, "__module__", None) or type(called).__module__
-    return home.split(".")[0] in ("keras", "kpt") and type(part).__module__.split(".")[0] in (
-        "keras",
-        "kpt",
-        "builtins",
-    )

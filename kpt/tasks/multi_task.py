@@ -97,6 +97,11 @@ class MultiTask(RecordedSteps, StrategyModel, keras.Model):
         self.built = True
 
     @property
+    def step_constants(self) -> tuple[float, ...]:
+        """The weights of the tasks' losses."""
+        return tuple(self.loss_weights.values())
+
+    @property
     def tokenizer(self) -> Any:
         """For raw texts, see `TaskModel`; setting it sets that of all tasks."""
         return next(iter(self.tasks.values())).tokenizer

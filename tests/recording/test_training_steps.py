@@ -12,7 +12,7 @@ from kpt.data.task_mixture import joint_batch
 from kpt.models import Encoder
 from kpt.objectives import CausalLM, MaskedLM, NextSentence, Pretrainer
 from kpt.recording import training_steps
-from kpt.tasks import Classifier, MultiTask, TaskModel
+from kpt.tasks import Classifier, MultiTask
 from kpt.training import adamw
 from tests.batches import inputs_of, random_batch, tiny_decoder, tiny_encoder
 from tests.numbers import array
@@ -21,7 +21,8 @@ from tests.tasks.test_contract import CASES as TASKS
 from tests.tasks.test_multi_task import made_examples, small_model
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "torch", reason="other backends compile")
-BATCH = tree.map_structure(ops.convert_to_tensor, random_batch(8))
+ARRAYS = random_batch(8)
+BATCH = tree.map_structure(ops.convert_to_tensor, ARRAYS)
 STEPS = 6
 
 
@@ -115,6 +116,142 @@ def test_recorded_steps_give_the_numbers_of_ordinary_ones(name: str, monkeypatch
     assert len(calls) <= 2 * (training_steps.CALLS + 1) + 2  # once to build, once to predict
 
 
+def normalized() -> Classifier:
+    """A classifier with statistics that a step changes, and no weights beside them."""
+    encoder = tiny_encoder(pooler=False, segments=0)
+    inputs = encoder.input
+    outputs = encoder(inputs)
+    norm = keras.layers.BatchNormalization(center=False, scale=False, name="norm")
+    backbone: Any = keras.Model(inputs, {**outputs, "sequence": norm(outputs["sequence"])})
+    backbone.vocabulary_size, backbone.width, backbone.maximum_length = 23, encoder.width, encoder.maximum_length
+    return Classifier(backbone, ["neg", "neutral", "pos"])
+
+
+def scaled(model: Any) -> keras.optimizers.Optimizer:
+    optimizer = keras.optimizers.SGD(0.1, loss_scale_factor=8.0)
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+# What a user may have written: how it is made, given what notes a call.
+Note = Callable[[], None]
+
+
+def mean_error(note: Note) -> Callable[..., Any]:
+    def error(y: Any, outputs: Any) -> Any:
+        note()
+        return ops.mean(ops.square(outputs - ops.cast(y, outputs.dtype)))
+
+    return error
+
+
+def own_loss(note: Note) -> Any:
+    class OwnLoss(keras.losses.Loss):
+        def call(self, y: Any, outputs: Any) -> Any:
+            return mean_error(note)(y, outputs)
+
+    return OwnLoss()
+
+
+def own_metric(note: Note) -> Any:
+    class OwnMetric(keras.metrics.Mean):
+        def update_state(self, y: Any, outputs: Any, sample_weight: Any = None) -> None:
+            super().update_state(mean_error(note)(y, outputs))
+
+    return OwnMetric()
+
+
+def own_classifier(note: Note, method: str, replaced: bool) -> Any:
+    """A classifier with a method of one's own: in a class, or replaced in the object."""
+
+    class Own(Classifier):
+        pass
+
+    made = (Classifier if replaced else Own)(tiny_encoder(), ["a", "b"])
+    theirs = getattr(made if replaced else Classifier, method)
+
+    def noting(*args: Any, **kwargs: Any) -> Any:
+        note()
+        return theirs(*args, **kwargs)
+
+    setattr(made if replaced else Own, method, noting)
+    return made
+
+
+def own_encoder(note: Note, change: str) -> Any:
+    def like(x: Any) -> Any:
+        note()
+        return ops.relu(x)
+
+    class OwnRegularizer(keras.Regularizer):
+        def __call__(self, x: Any) -> Any:
+            note()
+            return ops.sum(x) * 0.0
+
+    encoder = tiny_encoder()
+    layer = next(
+        each for each in encoder.get_layer("block_0")._flatten_layers() if getattr(each, "activation", None) is not None
+    )
+    if change == "activation":
+        layer.activation = like
+    else:
+        layer.activity_regularizer = OwnRegularizer()
+    return Classifier(encoder, ["a", "b"])
+
+
+def plain() -> Classifier:
+    return Classifier(tiny_encoder(), ["a", "b"])
+
+
+def own_objective(note: Note) -> Any:
+    class OwnObjective(CausalLM):
+        def loss(self, *args: Any) -> Any:
+            note()
+            return super().loss(*args)
+
+    return Pretrainer(tiny_decoder(), [OwnObjective()])
+
+
+def wrapped(note: Note) -> Any:
+    """A module of PyTorch's in a layer of Keras's."""
+    import torch
+
+    class Module(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            note()
+            return x * 1
+
+    model = plain()
+    model.dropout = keras.layers.TorchModuleWrapper(Module())
+    return model
+
+
+LABELLED: Any = (inputs_of(BATCH), ops.convert_to_tensor(np.eye(2, dtype="float32")[[0, 1] * 4]))
+
+
+OWN: dict[str, Callable[[Note], tuple[Any, dict[str, Any], Any]]] = {
+    "loss": lambda note: (plain(), {"loss": own_loss(note)}, LABELLED),
+    "loss function": lambda note: (plain(), {"loss": mean_error(note)}, LABELLED),
+    "metric": lambda note: (plain(), {"loss": "mse", "metrics": [own_metric(note)]}, LABELLED),
+    "metric function": lambda note: (plain(), {"loss": "mse", "metrics": [mean_error(note)]}, LABELLED),
+    "activation": lambda note: (own_encoder(note, "activation"), {"loss": "mse"}, LABELLED),
+    "regularizer": lambda note: (own_encoder(note, "regularizer"), {"loss": "mse"}, LABELLED),
+    "objective": lambda note: (own_objective(note), {}, (BATCH,)),
+    "module": lambda note: (wrapped(note), {"loss": "mse"}, LABELLED),
+    **{
+        f"{method} {'replaced' if replaced else 'overridden'}": (
+            lambda note, method=method, replaced=replaced: (
+                own_classifier(note, method, replaced),
+                {"loss": "mse"},
+                LABELLED,
+            )
+        )
+        for method in ("call", "compute_loss", "compute_metrics", "train_step")
+        for replaced in (False, True)
+    },
+}
+
+
 class TestSteps:
     def fitted(self, model: Any, **options: Any) -> Any:
         model.compile(**{"optimizer": adamw(0.01, 100, 0), **options})
@@ -140,56 +277,98 @@ class TestSteps:
             np.testing.assert_array_equal(one, other)
         assert recordings(model) == 1
 
-    @pytest.mark.parametrize("kind", ["loss", "function", "metric", "metric function", "layer", "model", "objective"])
+    def both(self, make: Callable[[], Any], change: Callable[[Any], None], optimizer: Any = None) -> list[Any]:
+        """The logs and variables of an ordinary and of a recorded model that are changed after some steps."""
+        found = []
+        for eager in (True, False):
+            keras.utils.set_random_seed(1)
+            model = make()
+            loss = {} if isinstance(model, Pretrainer | MultiTask) else {"loss": "mse"}
+            model.compile(keras.optimizers.SGD(0.1), run_eagerly=eager, **loss)
+            data = batches(model)[0]
+            for _ in range(training_steps.CALLS + 2):
+                model.train_on_batch(*data)
+            change(model)
+            logs = [model.train_on_batch(*data, return_dict=True) for _ in range(training_steps.CALLS + 2)]
+            found.append([logs, *(array(variable.value).tolist() for variable in model.variables)])
+            if not eager:
+                assert recordings(model) >= 1
+        return found
+
+    @pytest.mark.parametrize(
+        ("make", "change"),
+        [
+            (bert, lambda model: setattr(model.objectives[0], "weight", 0.25)),
+            (small_model, lambda model: model.loss_weights.update({"mood": 0.0})),
+            (bert, lambda model: setattr(model, "optimizer", scaled(model))),
+            (bert, lambda model: model.backbone.token_embedding.embeddings.value.requires_grad_(False)),
+            (normalized, lambda model: setattr(model.backbone.get_layer("norm"), "trainable", False)),
+        ],
+        ids=["objective", "task", "optimizer", "tensor", "statistics"],
+    )
+    def test_what_is_set_between_steps_is_seen(self, make: Any, change: Any) -> None:
+        ordinary, recorded = self.both(make, change)
+        assert ordinary == recorded
+
+    def test_batches_of_the_same_shapes_under_other_names_are_others(self) -> None:
+        found = []
+        for eager in (True, False):
+            model = made(lambda: Classifier(tiny_encoder(segments=0), ["a", "b"]))
+            model.compile("sgd", "mse", run_eagerly=eager)
+            y = ops.convert_to_tensor(np.eye(2, dtype="float32")[[0, 1] * 4])
+            three = {name: BATCH[name] for name in ("token_ids", "segment_ids", "padding_mask")}
+            for _ in range(training_steps.CALLS + 2):
+                model.train_on_batch(three, y)
+            other = {"token_ids": BATCH["token_ids"], "padding_mask": BATCH["padding_mask"], "zz": BATCH["segment_ids"]}
+            found.append(model.train_on_batch(other, y))
+        assert found[0] == found[1]
+
+    @pytest.mark.parametrize("kind", OWN)
     def test_what_a_user_wrote_is_called_each_time(self, kind: str) -> None:
         calls: list[int] = []
-
-        def counted(y: Any, outputs: Any) -> Any:
-            calls.append(1)
-            return ops.mean(ops.square(outputs - ops.cast(y, outputs.dtype)))
-
-        class OwnLoss(keras.losses.Loss):
-            def call(self, y: Any, outputs: Any) -> Any:
-                return counted(y, outputs)
-
-        class OwnMetric(keras.metrics.Mean):
-            def update_state(self, y: Any, outputs: Any, sample_weight: Any = None) -> None:
-                super().update_state(counted(y, outputs))
-
-        class OwnEncoder(Encoder):
-            def call(self, inputs: Any, training: bool | None = None) -> Any:
-                calls.append(1)
-                return super().call(inputs, training)
-
-        class OwnClassifier(Classifier):
-            def call(self, inputs: Any, training: bool | None = None) -> Any:
-                calls.append(1)
-                return super().call(inputs, training)
-
-        class OwnObjective(CausalLM):
-            def loss(self, *args: Any) -> Any:
-                calls.append(1)
-                return super().loss(*args)
-
-        data: Any = (inputs_of(BATCH), np.eye(2, dtype="float32")[[0, 1] * 4])
-        own = OwnEncoder(23, depth=1, width=16, heads=2) if kind == "layer" else tiny_encoder()
-        model: Any = (OwnClassifier if kind == "model" else Classifier)(own, ["a", "b"])
-        if kind == "objective":
-            model, data = Pretrainer(tiny_decoder(), [OwnObjective()]), (BATCH,)
-        losses = {"loss": OwnLoss(), "function": counted, "objective": None}
-        metrics = {"metric": [OwnMetric()], "metric function": [counted]}
-        model.compile("sgd", losses.get(kind, "mse"), metrics=metrics.get(kind))
+        model, compilation, data = OWN[kind](lambda: calls.append(1))
+        model.compile("sgd", **compilation)
         for _ in range(training_steps.CALLS + 3):
             model.train_on_batch(*data)
         assert len(calls) >= training_steps.CALLS + 3
 
-    def test_hooks_are_called_each_time(self) -> None:
+    @pytest.mark.parametrize("kind", ["module", "tensor", "accumulated"])
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_hooks_are_called_each_time(self, kind: str, when: str) -> None:
         calls: list[int] = []
         model = made(bert)
-        model.backbone.get_layer("block_0").register_forward_hook(lambda *_: calls.append(1))
-        self.fitted(model)
-        model.train_on_batch(BATCH)
-        assert len(calls) == training_steps.CALLS + 2
+        layer = model.backbone.get_layer("block_0")
+
+        def register() -> None:
+            weight = layer.trainable_weights[0].value
+            registers = {
+                "module": layer.register_forward_hook,
+                "tensor": weight.register_hook,
+                "accumulated": weight.register_post_accumulate_grad_hook,
+            }
+            registers[kind](lambda *_: calls.append(1) and None)
+
+        if when == "before":
+            register()
+        model.compile(adamw(0.01, 100, 0))
+        for _ in range(training_steps.CALLS + 2):
+            model.fit(ARRAYS, batch_size=8, shuffle=False, verbose=0)
+        calls.clear()
+        if when == "after":
+            assert recordings(model) == 1
+            register()
+        for _ in range(3):
+            model.fit(ARRAYS, batch_size=8, shuffle=False, verbose=0)
+        assert len(calls) == 3
+
+    def test_gradients_are_left_where_pytorch_leaves_them(self) -> None:
+        found = []
+        for eager in (True, False):
+            model = self.fitted(made(bert), run_eagerly=eager)
+            model.train_on_batch(BATCH)
+            found.append([array(weight.value.grad) for weight in model.trainable_weights])
+        for one, other in zip(*found, strict=True):
+            np.testing.assert_array_equal(one, other)
 
     def test_a_step_that_depends_on_values_is_never_recorded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         call = Encoder.call
@@ -203,13 +382,42 @@ class TestSteps:
         assert list(model.train_function.found.values()) == [None]
         assert np.isfinite(model.train_on_batch(BATCH)).all()
 
-    def test_ordinary_gradients_are_let_go_and_few_shapes_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_few_shapes_are_kept_and_those_in_use_stay(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(training_steps, "KEPT", 2)
-        model = self.fitted(made(bert))
-        assert all(weight.value.grad is None for weight in model.trainable_weights)
+        monkeypatch.setattr(training_steps, "UNUSED", 12)
+        model = made(bert)
+        model.compile(adamw(0.01, 100, 0))
+
+        def train(rows: int, times: int) -> None:
+            for _ in range(times):
+                model.train_on_batch({name: value[:rows] for name, value in BATCH.items()})
+
+        def kept() -> list[int]:
+            return [key[1][1][1][0][0] for key in model.train_function.found]
+
+        enough = training_steps.CALLS + 1
         for rows in (2, 3, 4):
-            model.train_on_batch({name: value[:rows] for name, value in BATCH.items()})
-        assert len(model.train_function.found) == 2 and recordings(model) == 0
+            train(rows, enough)
+        assert kept() == [2, 3]
+        train(2, 1)
+        assert kept() == [3, 2]
+        train(5, 12)  # 3 was not used for long
+        assert kept() == [2, 5]
+
+    def test_models_and_recordings_are_let_go(self) -> None:
+        import gc
+        import linecache
+        import weakref
+
+        before = len(linecache.cache)
+        model = self.fitted(made(bert))
+        assert recordings(model) == 1
+        step = weakref.ref(model.train_function)
+        weight = weakref.ref(model.trainable_weights[0].value)
+        del model
+        gc.collect()
+        assert step() is None and weight() is None
+        assert len(linecache.cache) == before
 
     def test_weights_without_gradient_are_told_of(self) -> None:
         model = made(lambda: Pretrainer(tiny_encoder(), [MaskedLM()]))  # whose pooler nothing reads
@@ -220,6 +428,7 @@ class TestSteps:
 
 
 def test_every_task_and_objective_is_tried() -> None:
-    assert {name for name in TASKS} <= set(MODELS)
-    assert {"CausalLM", "MaskedLM", "NextSentence"} <= set(OBJECTIVES)
-    assert issubclass(Classifier, TaskModel)
+    models = [make() for make, _ in MODELS.values()]
+    tried = {type(objective).__name__ for model in models for objective in getattr(model, "objectives", ())}
+    assert tried == {name.split()[0] for name in OBJECTIVES} - {"Pretrainer", "Word2Vec"}
+    assert {type(model).__name__ for model in models} - {"Pretrainer"} == {name.split()[0] for name in TASKS}
