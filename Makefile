@@ -28,7 +28,7 @@ test-jax: .venv/test.stamp
 	$(WITHOUT_TENSORFLOW) KERAS_BACKEND=jax $(PYTEST) -n $(WORKERS) --dist loadfile -m backends $(BACKEND_TESTS)
 
 test-torch: .venv/test.stamp
-	$(WITHOUT_TENSORFLOW) KERAS_BACKEND=torch $(PYTEST) -n $(WORKERS) --dist loadfile -m backends $(BACKEND_TESTS)
+	$(WITHOUT_TENSORFLOW) KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(PYTEST) -n $(WORKERS) --dist loadfile -m backends $(BACKEND_TESTS)
 
 lint: .venv/lint.stamp
 	$(BIN)/ruff check .

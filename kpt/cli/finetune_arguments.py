@@ -113,20 +113,19 @@ def add_arguments(
             help="what stands for a text: the mean of its tokens, that of its distinct tokens, its first or its last "
             "one, or what the model has pooled (default: distinct)",
         )
+        group.add_argument(
+            "--no-document-vectors",
+            dest="document_vectors",
+            action="store_false",
+            help="do not read the vectors of documents that a pre-training left",
+        )
+        group.add_argument(
+            "--no-probe",
+            dest="probe",
+            action="store_false",
+            help="begin with a head of random numbers, not with one that is fitted to the model as it is",
+        )
     if not several:
-        if records:
-            group.add_argument(
-                "--no-document-vectors",
-                dest="document_vectors",
-                action="store_false",
-                help="do not read the vectors of documents that a pre-training left",
-            )
-            group.add_argument(
-                "--no-probe",
-                dest="probe",
-                action="store_false",
-                help="begin with a head of random numbers, not with one that is fitted to the model as it is",
-            )
         add_trained_arguments(group)
     group.add_argument("--patience", type=positive_integer, metavar="N", help="end after N epochs without a better one")
     group.add_argument(

@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace, output: Output) -> dict[str, Any]:
     from kpt.training.finetune_settings import FinetuneSettings
     from kpt.training.multi_task import finetune_multi_task
 
-    names = (*SETTINGS, "pooling", "windows", "training_windows")
+    names = (*SETTINGS, "pooling", "windows", "training_windows", "document_vectors", "probe")
     settings = FinetuneSettings(**{name: getattr(arguments, name) for name in names})
     options = {"overwrite": arguments.overwrite, "progress": True, "devices": devices}
     if arguments.task == "multi-task":

@@ -24,6 +24,8 @@ __all__ = ["JointTasks", "joint_config", "joint_tasks", "main_scores"]
 
 #: What `config.json` calls runs on several tasks.
 KIND = "multi_task"
+#: Settings of what is trained, which are for a run on one task.
+OF_ONE_TASK = ("freeze", "gradual_unfreezing", "layer_decay", "lora_rank")
 
 
 class JointTasks(NamedTuple):
@@ -53,11 +55,15 @@ def joint_tasks(source: Source, tasks: Sequence[TaskFiles], settings: FinetuneSe
         settings: of the run.
 
     Raises:
-        InputError: there are fewer than two tasks, two have one name, or a file, a label or a setting does not fit.
+        InputError: there are fewer than two tasks, two have one name, a setting is for runs on one task, or a file, a
+            label or a setting does not fit.
     """
     names = [task.name for task in tasks]
     if len(names) < 2 or len(set(names)) < len(names):
         raise InputError(f"the tasks are {', '.join(names) or 'none'}; give two or more of different names")
+    fields = FinetuneSettings.__dataclass_fields__
+    if given := [name for name in OF_ONE_TASK if getattr(settings, name) != fields[name].default]:
+        raise InputError(f"{', '.join(given)}: for runs on one task; on several all weights are trained, leave it out")
     own = {task.name: task_settings(task, settings) for task in tasks}
     read: dict[str, list[Any]] = {}
     for task in tasks:

@@ -43,6 +43,7 @@ def test_tune_evaluate_predict_and_export_a_task(folder: Path, capfd: pytest.Cap
     assert main(["finetune", "multi-task", *source, "--out", tuned, *SMALL, "--temperature", "2", "--json"]) == 0
     captured = capfd.readouterr()
     results = json.loads(captured.out)
+    assert json.loads((folder / "tuned" / "config.json").read_text())["training"]["probe"] is True
     assert set(results["tasks"]) == {"mood", "score"} and "6 steps" in captured.err
 
     data = ["--data", str(folder / "validation.jsonl")]
@@ -69,7 +70,9 @@ def test_tune_evaluate_predict_and_export_a_task(folder: Path, capfd: pytest.Cap
 def test_tasks_one_after_another(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     words = ["finetune", "continual", "--from", str(folder / "bert"), "--tasks", str(folder / "tasks.toml")]
     small = [*SMALL, "--out", str(folder / "continual"), "--replay-texts", "6", "--json"]
-    assert main([*words, *small]) == 0
+    assert main([*words, *small, "--no-probe", "--no-document-vectors"]) == 0
+    settings = json.loads((folder / "continual" / "config.json").read_text())["tasks"]["mood"]
+    assert settings["probe"] is settings["document_vectors"] is False
     results = json.loads(capfd.readouterr().out)
     assert results["method"] == "replay" and len(results["matrix"]) == 2
     assert main([*words, *small]) == 2

@@ -43,6 +43,9 @@ def test_what_does_not_fit_is_refused_with_the_task(tmp_path: Path) -> None:
         joint_tasks(SOURCE, [mood, mood], SETTINGS)
     with pytest.raises(InputError, match=r"the task 'names': .*no-file\.conll"):
         joint_tasks(SOURCE, [mood, replace(names, train=tmp_path / "no-file.conll")], SETTINGS)
+    for name, value in {"freeze": "backbone", "lora_rank": 2, "layer_decay": 0.9}.items():
+        with pytest.raises(InputError, match=f"^{name}: for runs on one task"):
+            joint_tasks(SOURCE, [mood, names], replace(SETTINGS, **{name: value}))
     (tmp_path / "other.jsonl").write_text('{"text": "a good film", "label": "odd"}\n')
     other = TaskFiles("other", mood.train, tmp_path / "other.jsonl")
     with pytest.raises(InputError, match=r"the task 'other': .*other\.jsonl, line 1: the label 'odd' is not among"):
