@@ -109,7 +109,7 @@ class _Step:
 
     def _forget_what_is_different(self, weights: list[Any]) -> None:
         state = (
-            id(self.model.optimizer),
+            self.model.optimizer,
             self.model.step_constants,
             self.settings,
             [layer.trainable for layer in self.layers],
