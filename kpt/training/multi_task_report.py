@@ -74,7 +74,7 @@ def multi_task_view(
     ]
     return {
         "title": f"{config.get('title', 'Several tasks')}: {name}",
-        "subtitle": f"{len(tasks)} tasks, {results.get('epochs', 0)} epochs in {clock(seconds)}"
+        "subtitle": f"{len(tasks)} tasks, {sum(epoch['epoch'] > 0 for epoch in epochs)} epochs in {clock(seconds)}"
         + (f" on Keras with {config['backend']}" if "backend" in config else ""),
         "numbers": numbers,
         "figures": figures_of(records, {task: some["main_score"] for task, some in tasks.items()}),

@@ -26,7 +26,7 @@ def test_the_page_shows_each_task(tmp_path: Path) -> None:
     lines = "".join(json.dumps(record) + "\n" for record in [*train, *held_out])
     (tmp_path / "metrics.jsonl").write_text(lines)
     scores = {"mood": {"macro_f1": 0.5, "loss": 0.7}, "stars": {"pearson": 0.4, "loss": 0.2}}
-    epochs = [{"epoch": number, "step": 2 * number, "score": 0.45, "tasks": scores} for number in (1, 2)]
+    epochs = [{"epoch": number, "step": 2 * number, "score": 0.45, "tasks": scores} for number in (0, 1, 2)]
     (tmp_path / "epochs.json").write_text(json.dumps(epochs))
     tasks = {
         "mood": {"main_score": "macro_f1", "validation_texts": 12, **scores["mood"]},
