@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
 import keras
 
-__all__ = ["may_be_recorded", "settings_of"]
+__all__ = ["have_hooks", "may_be_recorded", "settings_of"]
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-#: Methods that a step calls, which may be replaced in a single object.
-_METHODS = ("call", "compute_loss", "compute_metrics", "train_step", "get_metrics_result", "_compute_loss")
 
 
 def may_be_recorded(model: Any) -> bool:
@@ -25,33 +24,50 @@ def may_be_recorded(model: Any) -> bool:
     """
     if model.run_eagerly or model.jit_compile or type(model).train_step is not keras.Model.train_step:
         return False
-    return all(_is_known(part) for part in _parts(model))
+    return all(_is_known(part) and all(map(_is_known, _functions(part))) for part in _parts(model))
 
 
 def settings_of(layers: Sequence[Any]) -> Hashable:
-    """Return the settings of layers that are often changed between two calls of `fit`.
+    """Return what layers do beside reading their weights, as far as it is often changed between two calls of `fit`.
 
     Args:
         layers: The layers.
     """
-    return tuple((layer.dtype_policy.name, getattr(layer, "rate", None)) for layer in layers)
+    return tuple((layer.dtype_policy.name, *map(id, _functions(layer))) for layer in layers)
+
+
+def have_hooks(layers: Sequence[Any], weights: Sequence[Any]) -> bool:
+    """Return whether PyTorch calls something of a user's when layers are called, or gradients of tensors come.
+
+    Args:
+        layers: Layers.
+        weights: PyTorch's parameters.
+    """
+    from torch.nn.modules import module
+
+    return (
+        any(weight._backward_hooks or weight._post_accumulate_grad_hooks for weight in weights)
+        or any(getattr(layer, name) for layer in layers for name in _HOOKS)
+        or any(getattr(module, f"_global{name}", None) for name in _HOOKS)
+    )
 
 
 def _parts(model: Any) -> Iterator[Any]:
     """What a step calls that a user may have written."""
     metrics, loss = model._compile_metrics, model._compile_loss
+    yield from model._flatten_layers()
     yield from getattr(model, "objectives", ())
     yield from model.metrics
+    yield from getattr(model, "task_losses", {}).values()
     yield from keras.tree.flatten(metrics and (metrics._user_metrics, metrics._user_weighted_metrics))
     yield from keras.tree.flatten(loss and loss._user_loss)
-    for layer in model._flatten_layers():
-        yield layer
-        # Activations, regularizers, and the function of a `Lambda`.
-        yield from (
-            value
-            for value in vars(layer).values()
-            if isinstance(value, FunctionType | MethodType | keras.Regularizer | keras.constraints.Constraint)
-        )
+
+
+def _functions(part: Any) -> Iterator[Any]:
+    """What a part calls that it was given: activations, regularizers, the function of a `Lambda`, other methods."""
+    for value in list(vars(part).values()) if hasattr(part, "__dict__") else ():
+        if callable(value) and not isinstance(value, type | keras.Layer | keras.Initializer | keras.metrics.Metric):
+            yield value
 
 
 def _is_known(part: Any) -> bool:
@@ -60,13 +76,14 @@ def _is_known(part: Any) -> bool:
         return True
     if isinstance(part, keras.layers.TorchModuleWrapper):
         return False
-    own = vars(part) if hasattr(part, "__dict__") else {}
-    if any(name in own for name in _METHODS) or any(own.get(name) for name in _HOOKS):
-        return False
-    called = getattr(part, "_fn", getattr(part, "fn", part))  # the function in a wrapper
-    return all(_home(each) in ("keras", "kpt") for each in (part, called))
+    if isinstance(part, partial):
+        return _is_known(part.func)
+    return _home(part) in ("keras", "kpt")
 
 
 def _home(part: Any) -> str:
-    owner = part if isinstance(part, FunctionType | MethodType) else type(part)
-    return str(owner.__module__).split(".")[0]
+    """The package that a function was written in, whatever it says of itself, or the class of an object."""
+    if isinstance(part, MethodType):
+        part = part.__func__
+    home = part.__globals__["__name__"] if isinstance(part, FunctionType) else type(part).__module__
+    return str(home).split(".")[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from kpt.recording.known_parts import may_be_recorded, settings_of
+from kpt.recording.known_parts import have_hooks, may_be_recorded, settings_of
 from kpt.recording.operations import Recording, record
 
 __all__ = ["RecordedSteps"]
@@ -23,12 +23,16 @@ class RecordedSteps:
     PyTorch runs a model operation by operation, and for a small one Keras's layers take as long to find the next
     operation as the operation takes. So the forward and the backward pass are recorded for each shape of the batches
     (`kpt.recording.record`), and steps after that do the same operations, to the same numbers, without the layers. The
-    optimizer runs as ever, and gradients are left in `grad`. As in a step that TensorFlow or JAX compile, what Python
-    does in between is not done again; but what is frozen, replaced or given another weight is recorded anew.
+    optimizer runs as ever, and gradients are left in `grad`.
 
-    Recorded are models that are Keras's or kpt's in all their parts, on the CPU. All others run as they do in Keras,
-    and so do those that have hooks of PyTorch's, are compiled with `run_eagerly=True` or `jit_compile=True`, or whose
-    steps depend on values.
+    Recorded are models whose layers, objectives, losses and metrics are all Keras's or kpt's, functions that these were
+    given included, on the CPU. All others run as they do in Keras, and so do those that have hooks of PyTorch's, are
+    compiled with `run_eagerly=True` or `jit_compile=True`, or whose steps depend on values.
+
+    It is recorded anew when weights, tensors or layers are frozen or replaced, or the optimizer, the rate of a dropout
+    or the weight of a loss is; and at the next `fit`, when a layer's dtype policy or function is. Any other setting of
+    a layer, loss or metric that is changed after `compile` is seen when the model is compiled again, as on backends
+    that compile.
     """
 
     def make_train_function(self, force: bool = False) -> Any:
@@ -84,7 +88,7 @@ class _Step:
             return self.ordinary(batches)
         trained = model.trainable_weights[:]
         weights = [variable.value for variable in trained]
-        if not weights or any(weight._backward_hooks or weight._post_accumulate_grad_hooks for weight in weights):
+        if not weights or have_hooks(self.layers, weights):
             return self.ordinary(batches)
         self._forget_what_is_different(weights)
         self.steps += 1
@@ -112,7 +116,7 @@ class _Step:
             self.model.optimizer,
             self.model.step_constants,
             self.settings,
-            [layer.trainable for layer in self.layers],
+            [(layer.trainable, getattr(layer, "rate", None)) for layer in self.layers],
             [weight.requires_grad for weight in weights],
         )
         if state != self.state or not _same(weights, self.weights):
@@ -183,10 +187,11 @@ def _on_cpu(leaf: Any) -> bool:
 
 def _key(nest: Any) -> Hashable:
     """What two batches have in common that one recording serves: all but the numbers."""
-    if isinstance(nest, dict):
-        return "dict", *((name, _key(part)) for name, part in sorted(nest.items()))
+    if isinstance(nest, dict):  # in the order of `keras.tree`, which sorts the names of a plain one alone
+        names = sorted(nest) if type(nest) is dict else nest
+        return type(nest), *((name, _key(nest[name])) for name in names)
     if isinstance(nest, tuple | list):
-        return "list", *map(_key, nest)
+        return type(nest), *map(_key, nest)
     return nest if nest is None else (nest.shape, nest.stride(), nest.dtype)
 
 

@@ -97,9 +97,9 @@ class MultiTask(RecordedSteps, StrategyModel, keras.Model):
         self.built = True
 
     @property
-    def step_constants(self) -> tuple[float, ...]:
-        """The weights of the tasks' losses."""
-        return tuple(self.loss_weights.values())
+    def step_constants(self) -> tuple[Any, ...]:
+        """The tasks' losses and their weights."""
+        return (*self.loss_weights.values(), *self.task_losses.values())
 
     @property
     def tokenizer(self) -> Any:

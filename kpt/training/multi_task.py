@@ -130,10 +130,10 @@ def finetune_multi_task(
     mixture = TaskMixture(joint.examples, temperature=temperature, proportions=given or None, seed=settings.seed)
     config = joint_config(source, joint, settings, TITLE)
     config["mixture"] = {"temperature": temperature, "proportions": mixture.proportions}
-    run = RunFolder.create(out, source.tokenizer, config, overwrite)
-
     model, batch_size = joint.model, settings.batch_size
     fitted = [fit_head(task, joint.examples[name]) for name, task in model.tasks.items() if joint.settings[name].probe]
+    run = RunFolder.create(out, source.tokenizer, config, overwrite)
+
     steps = mixture.steps(batch_size) * settings.epochs
     model.compile(optimizer=settings.optimizer(steps, model.backbone.width))
     scored = TasksValidation(run, joint)

@@ -70,7 +70,7 @@ class SelectiveAdamW(_AdamW):
         """Update the weights, and note the norm of their gradient."""
         if not self.built:
             self.build(self._trainable_variables if trainable_variables is None else trainable_variables)
-        self.gradient_norm.assign(global_norm(grads))
+        self.gradient_norm.assign(global_norm(grads) / (self.loss_scale_factor or 1.0))
         return super().apply(grads, trainable_variables)
 
     def _clip_gradients(self, grads: Any) -> Any:

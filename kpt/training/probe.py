@@ -38,7 +38,8 @@ def fit_head(model: TaskModel, examples: LabelledExamples, batch_size: int = 32)
 
     .. math:: z = W^\top (s^\top E) + B^\top s, \qquad E \leftarrow E + B W^{+}
 
-    with s the shares of the distinct tokens, E their vectors, and B the weights, which the vectors then hold. Few
+    with s the shares of the distinct tokens, E their vectors, and B the weights, which the vectors then hold (all of
+    them where there are no more outputs than numbers in a vector of documents, else the nearest to them). Few
     labels decide little about single tokens, so that the vectors lead; many do, and the weights add what they lack. The
     weight of a token that n of N texts have is let grow by the root of its inverse document frequency,
     :math:`\sqrt{\log\frac{1 + N}{1 + n} + 1}`.
@@ -187,16 +188,25 @@ class _HeadInputs(keras.Model):
 def _least_loss(
     choices: dict[float, Any], targets: np.ndarray, weights: np.ndarray | None, kind: str
 ) -> tuple[float, float]:
-    """Return the choice of vectors and the strength under which texts that a fit has not seen have the least loss."""
+    """Return the choice of vectors and the strength under which texts that a fit has not seen have the least loss.
+
+    The strength is chosen with the choice in the middle, and then the choice with that strength.
+    """
     counted = np.ones(len(targets)) if weights is None else weights
-    losses = dict.fromkeys(((choice, strength) for choice in choices for strength in STRENGTHS), 0.0)
-    for seen, unseen in _folds(len(targets)):
-        for choice, strength in losses:
-            vectors = choices[choice]
+
+    def loss(choice: float, strength: float) -> float:
+        vectors, total = choices[choice], 0.0
+        for seen, unseen in _folds(len(targets)):
             kernel, bias = fit_linear(vectors[seen], targets[seen], kind, strength, counted[seen])
             z = vectors[unseen] @ kernel + bias
-            losses[choice, strength] += float(counted[unseen] @ _losses(z, targets[unseen], kind))
-    return min(losses, key=lambda pair: losses[pair])
+            total += float(counted[unseen] @ _losses(z, targets[unseen], kind))
+        return total
+
+    middle = list(choices)[len(choices) // 2]
+    by_strength = {strength: loss(middle, strength) for strength in STRENGTHS}
+    strength = min(by_strength, key=lambda each: by_strength[each])
+    by_choice = {each: by_strength[strength] if each == middle else loss(each, strength) for each in choices}
+    return min(by_choice, key=lambda each: by_choice[each]), strength
 
 
 def _losses(z: np.ndarray, targets: np.ndarray, kind: str) -> np.ndarray:
@@ -210,7 +220,7 @@ def _losses(z: np.ndarray, targets: np.ndarray, kind: str) -> np.ndarray:
 def _folds(count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Divide texts into those that are seen and those that are not; many less often."""
     numbers = np.random.default_rng(0).permutation(count)
-    folds = min(FOLDS, count) if count <= 1_000 else 3
+    folds = min(FOLDS, count) if count <= 2_000 else 3
     for fold in range(folds):
         unseen = numbers[fold::folds]
         yield np.setdiff1d(numbers, unseen), unseen

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import functools
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -192,11 +194,43 @@ def own_encoder(note: Note, change: str) -> Any:
     layer = next(
         each for each in encoder.get_layer("block_0")._flatten_layers() if getattr(each, "activation", None) is not None
     )
-    if change == "activation":
-        layer.activation = like
+
+    class Object:
+        def __call__(self, x: Any) -> Any:
+            return like(x)
+
+    given = {"activation": like, "object": Object(), "partial": functools.partial(like)}
+    if change in given:
+        layer.activation = given[change]
     else:
         layer.activity_regularizer = OwnRegularizer()
     return Classifier(encoder, ["a", "b"])
+
+
+def own_task_loss(note: Note) -> Any:
+    model = small_model()
+    theirs = model.task_losses["mood"]
+
+    class OwnLoss(keras.losses.Loss):
+        def call(self, y: Any, outputs: Any) -> Any:
+            note()
+            return theirs.call(y, outputs)
+
+    model.task_losses["mood"] = OwnLoss()
+    return model
+
+
+def replaced_metric(note: Note) -> Any:
+    metric = keras.metrics.MeanSquaredError()
+    theirs = metric.update_state
+
+    @functools.wraps(theirs)
+    def noting(*args: Any, **kwargs: Any) -> Any:
+        note()
+        return theirs(*args, **kwargs)
+
+    metric.update_state = noting
+    return metric
 
 
 def plain() -> Classifier:
@@ -235,6 +269,10 @@ OWN: dict[str, Callable[[Note], tuple[Any, dict[str, Any], Any]]] = {
     "metric": lambda note: (plain(), {"loss": "mse", "metrics": [own_metric(note)]}, LABELLED),
     "metric function": lambda note: (plain(), {"loss": "mse", "metrics": [mean_error(note)]}, LABELLED),
     "activation": lambda note: (own_encoder(note, "activation"), {"loss": "mse"}, LABELLED),
+    "activation object": lambda note: (own_encoder(note, "object"), {"loss": "mse"}, LABELLED),
+    "activation in part": lambda note: (own_encoder(note, "partial"), {"loss": "mse"}, LABELLED),
+    "task's loss": lambda note: (own_task_loss(note), {}, batches(small_model())[0]),
+    "metric replaced": lambda note: (plain(), {"loss": "mse", "metrics": [replaced_metric(note)]}, LABELLED),
     "regularizer": lambda note: (own_encoder(note, "regularizer"), {"loss": "mse"}, LABELLED),
     "objective": lambda note: (own_objective(note), {}, (BATCH,)),
     "module": lambda note: (wrapped(note), {"loss": "mse"}, LABELLED),
@@ -360,6 +398,58 @@ class TestSteps:
         for _ in range(3):
             model.fit(ARRAYS, batch_size=8, shuffle=False, verbose=0)
         assert len(calls) == 3
+
+    @pytest.mark.parametrize("where", ["callback", "everywhere"])
+    def test_hooks_that_come_in_a_fit_are_called(self, where: str) -> None:
+        from torch.nn.modules import module
+
+        calls: list[int] = []
+        model = self.fitted(made(bert))
+        layer, handles = model.backbone.get_layer("block_0"), []
+        register = module.register_module_forward_hook if where == "everywhere" else layer.register_forward_hook
+
+        def begin(_: Any) -> None:
+            handles.append(register(lambda called, *_: calls.append(1) if called is layer else None))
+
+        callback = keras.callbacks.LambdaCallback(on_train_begin=begin, on_train_end=lambda _: handles.pop().remove())
+        for _ in range(2):
+            model.fit(ARRAYS, batch_size=8, epochs=3, verbose=0, callbacks=[callback])
+        assert len(calls) == 6
+
+    def test_rates_in_a_fit_and_functions_between_two_are_seen(self) -> None:
+        found = []
+        for eager in (True, False):
+            keras.utils.set_random_seed(0)
+            model = self.fitted(made(bert), run_eagerly=eager)
+            dropouts = [layer for layer in model._flatten_layers() if getattr(layer, "rate", 0)]
+            dense = [layer for layer in model._flatten_layers() if getattr(layer, "activation", None)]
+
+            def change(epoch: int, _: Any, layers: Any = dropouts) -> None:
+                if epoch == 2:
+                    for layer in layers:
+                        layer.rate = 0.0
+
+            callback = keras.callbacks.LambdaCallback(on_epoch_begin=change)
+            options: dict[str, Any] = {"batch_size": 8, "epochs": 4, "verbose": 0, "shuffle": False}
+            losses = model.fit(ARRAYS, callbacks=[callback], **options).history["loss"]
+            for layer in dense:
+                layer.activation = keras.activations.sigmoid
+            found.append(losses + model.fit(ARRAYS, **options).history["loss"])
+        assert len(dropouts) > 2 and len(dense) > 1
+        assert found[0] == found[1]
+
+    def test_the_order_of_an_ordered_batch_is_seen(self) -> None:
+        found = []
+        for eager in (True, False):
+            model = made(plain)
+            model.compile("sgd", "mse", run_eagerly=eager)
+            names = ["token_ids", "segment_ids", "padding_mask"]
+            for order in (sorted(names), names, names[::-1]):
+                ordered = OrderedDict((name, BATCH[name]) for name in order)
+                for _ in range(training_steps.CALLS + 2):
+                    loss = model.train_on_batch(ordered, LABELLED[1])
+                found.append(loss)
+        assert found[:3] == found[3:]
 
     def test_gradients_are_left_where_pytorch_leaves_them(self) -> None:
         found = []

@@ -42,6 +42,7 @@ def trained(optimizer: Any, steps: int = 4, dtype: str = "float32", scale: float
         {"epsilon": 1e-2, "beta_2": 0.95},
         {"amsgrad": True},
         {"gradient_accumulation_steps": 2, "global_clipnorm": 1.0},
+        {"global_clipnorm": 1.0, "loss_scale_factor": 8.0},
         {"use_ema": True, "ema_momentum": 0.9},
     ],
     ids=str,

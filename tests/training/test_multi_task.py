@@ -78,6 +78,19 @@ def test_heads_are_fitted_before_all_else(tmp_path: Path) -> None:
     assert results["best_epoch"] == results["epochs"] == 1
 
 
+def test_nothing_is_left_of_a_run_that_ends_while_heads_are_fitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kpt.training.multi_task.fit_head", stop)
+    source = trained_source(small_run(tmp_path / "bert").path)
+    with pytest.raises(KeyboardInterrupt):
+        finetune_multi_task(source, small_tasks(tmp_path)[:2], tmp_path / "out", settings())
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_run_that_is_interrupted_in_its_first_epoch_keeps_the_fitted_heads(tmp_path: Path) -> None:
     source = trained_source(small_run(tmp_path / "bert").path)
 
