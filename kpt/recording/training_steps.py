@@ -102,7 +102,8 @@ class _Step:
             results, names, places = self._recorded(key, data, tensors, weights)
         else:
             recording, names, places, _ = found
-            self.found[key] = (*self.found.pop(key)[:3], self.steps)  # type: ignore[index]
+            del self.found[key]  # so that it stands last
+            self.found[key] = (recording, names, places, self.steps)
             with torch.no_grad():
                 results = recording(*tensors)
         for place, gradient in zip(places, results[len(names) :], strict=True):
