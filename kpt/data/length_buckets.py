@@ -35,8 +35,8 @@ def padded_width(size: int, longest: int) -> int:
 def bucketed_batches(sizes: np.ndarray, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
     """Return the batches of an epoch: each text once, those of a batch of similar length, in random order.
 
-    The texts are permuted, sorted by length within pools of up to 64 batches (a quarter of the epoch where that is
-    less, so that a text does not meet the same ones each time), cut into batches, and these are permuted. One batch is
+    The texts are permuted, sorted by length within pools of up to 64 batches (half the epoch where that is less,
+    so that a text does not meet the same ones each time), cut into batches, and these are permuted. One batch is
     smaller than the others where the texts do not divide evenly.
 
     Args:
@@ -56,7 +56,7 @@ def bucketed_batches(sizes: np.ndarray, batch_size: int, seed: int, epoch: int) 
     count = len(sizes)
     order = permute(np.arange(count), count, int(random_bits(seed, _EXAMPLES, epoch)))
     number = -(-count // batch_size)
-    pool = batch_size * min(_POOL, max(1, number // 4))
+    pool = batch_size * min(_POOL, max(1, number // 2))
     batches = []
     for begin in range(0, count, pool):
         part = order[begin : begin + pool]

@@ -63,6 +63,10 @@ def prefill(decoder: Any, prompts: Any, starts: Any, length: Any) -> State:
     Returns:
         The state before the first step.
     """
+    return State(*recorded(_prefill, decoder, (prompts, starts), (length,)))
+
+
+def _prefill(decoder: Any, prompts: Any, starts: Any, length: Any) -> State:
     batch, size = ops.shape(prompts)[0], ops.shape(prompts)[1]
     cache = _empty_cache(decoder, batch, length)
     positions = ops.maximum(ops.arange(size, dtype="int32")[None, :] - starts[:, None], 0)

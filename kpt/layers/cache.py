@@ -64,7 +64,9 @@ def write_cache(cache: Any, new: Any, index: Any) -> Any:
     """
     new = ops.cast(ops.transpose(new, (0, 2, 1, 3)), cache.dtype)
     if keras.backend.backend() == "torch" and not new.requires_grad:
-        return cache.index_copy_(2, ops.cast(index + ops.arange(new.shape[2]), "int64"), new)
+        slots = ops.cast(index, "int64")
+        slots = slots.reshape(1) if new.shape[2] == 1 else slots + ops.arange(new.shape[2], dtype="int64")
+        return cache.index_copy_(2, slots, new)
     if _BY_SELECTION.get():
         return _selected(cache, new, index)
     zero = ops.zeros((), dtype="int32")

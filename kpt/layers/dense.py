@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from kpt.layers.int8_product import int8_product, multiplies_int8, store_by_columns
+
 __all__ = ["Dense", "product", "repeated"]
 
 # A product of a single row is slow on JAX's CPU but in float32; with so many copies of the row it is the fastest.
@@ -71,7 +73,18 @@ class Dense(keras.layers.Dense):
         """Replace the kernel by one of 8 (or 4) bits, as `keras.Model.quantize` has all layers do."""
         super().quantize(mode, type_check=False, config=config)
 
+    def quantized_build(self, kernel_shape: Any, mode: Any, config: Any = None) -> None:
+        super().quantized_build(kernel_shape, mode, config)
+        if mode == "int8":
+            store_by_columns(self._kernel)
+
     def quantized_call(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        if multiplies_int8(self, inputs):
+            kernel, scale = ops.convert_to_tensor(self._kernel), ops.convert_to_tensor(self.kernel_scale)
+            outputs = int8_product(inputs, kernel, scale, self.inputs_quantizer)
+            if self.bias is not None:
+                outputs = ops.add(outputs, self.bias)
+            return outputs if self.activation is None else self.activation(outputs)
         return repeated(super().quantized_call, inputs, *args, **kwargs)
 
 

@@ -13,6 +13,7 @@ from keras import ops
 
 from kpt.layers.dense import product, repeated
 from kpt.layers.initializers import truncated_normal
+from kpt.layers.int8_product import int8_product, multiplies_int8, store_by_columns
 
 __all__ = ["TokenEmbedding", "rows_looked_up_by"]
 
@@ -83,10 +84,23 @@ class TokenEmbedding(keras.layers.ReversibleEmbedding):
         """Replace the table by one of 8 (or 4) bits, as `keras.Model.quantize` has all layers do."""
         super().quantize(mode, type_check=False, config=config)
 
+    def quantized_build(self, embeddings_shape: Any, mode: Any, config: Any = None) -> None:
+        super().quantized_build(embeddings_shape, mode, config)
+        if mode == "int8" and not self.tie_weights:
+            store_by_columns(self.reverse_embeddings)
+
     def quantized_call(self, inputs: Any, reverse: bool = False) -> Any:
         if reverse:
+            if multiplies_int8(self, inputs):
+                return int8_product(inputs, *self._way_back(), self.inputs_quantizer)
             return repeated(super().quantized_call, inputs, reverse=True)
         return super().quantized_call(inputs)
+
+    def _way_back(self) -> tuple[Any, Any]:
+        """The matrix from vectors to tokens, `[width, vocabulary_size]`, and the scales of its columns."""
+        if self.tie_weights:
+            return ops.transpose(self._embeddings), ops.convert_to_tensor(self.embeddings_scale)
+        return ops.convert_to_tensor(self.reverse_embeddings), ops.convert_to_tensor(self.reverse_embeddings_scale)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -109,8 +109,18 @@ def record(
     if refused or not all(isinstance(result, torch.Tensor) for result in results):
         return results, None
     graph.output([node_of(result) for result in results])
+    _without_copies(graph)
     graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output") or _changes(node.target))
     return results, _function(graph, held)
+
+
+def _without_copies(graph: Any) -> None:
+    """Have constants read as they are where nothing can write into them."""
+    import torch
+
+    for node in graph.find_nodes(op="call_function", target=torch.ops.aten.clone.default):
+        if node.args[0].op == "get_attr" and all(_makes_anew(user.target) for user in node.users):
+            node.replace_all_uses_with(node.args[0])
 
 
 def _function(graph: Any, held: dict[str, Any]) -> Recording:
@@ -130,6 +140,14 @@ def _asks(operation: Any) -> bool:
     from torch import Tag
 
     return bool({Tag.data_dependent_output, Tag.dynamic_output_shape} & set(operation.tags))
+
+
+def _makes_anew(operation: Any) -> bool:
+    """Whether an operation reads numbers and makes others of them, one by one, in memory of their own."""
+    from torch import Tag
+
+    schema = getattr(operation, "_schema", None)
+    return schema is not None and Tag.pointwise in operation.tags and not any(x.alias_info for x in schema.returns)
 
 
 def _changes(operation: Any) -> bool:

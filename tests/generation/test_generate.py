@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -60,6 +61,20 @@ def test_weights_of_eight_bits(expected: list[list[int]]) -> None:
     assert generate(model, None, ids, max_new_tokens=4) == rows
     assert generate(model, None, ids[:1], max_new_tokens=4) == rows[:1]  # a single row is multiplied in another way
     assert rows == [row[:4] for row in expected[:2]]
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="PyTorch's operations are recorded")
+def test_from_the_third_call_on_neither_prompts_nor_tokens_are_read_by_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Decoder.from_config(decoder().get_config())
+    model.set_weights(decoder().get_weights())
+    called, call = [], model.call
+    monkeypatch.setattr(model, "call", lambda *args, **kwargs: called.append(1) or call(*args, **kwargs))
+    found = []
+    for prompts in ([[3, 4, 5], [6]], [[7, 8, 9], [1]], [[3, 4, 5], [6]]):
+        called.clear()
+        found.append(generate(model, None, prompts, max_new_tokens=4))
+    assert not called
+    assert found[2] == found[0] != found[1]
 
 
 def test_stop_tokens_end_a_row_and_are_left_out(expected: list[list[int]]) -> None:

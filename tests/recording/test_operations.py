@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -41,6 +41,43 @@ def test_gradients_are_among_the_operations() -> None:
         found = recording(tensor(0.3, -0.7))
     np.testing.assert_array_equal(found[0], slope(tensor(0.3, -0.7))[0])
     assert weight.grad is None
+
+
+def test_constants_that_are_written_into_are_new_in_each_call() -> None:
+    import torch
+
+    read, written, viewed, returned = (tensor(1, 1) for _ in range(4))
+
+    def step(x: Any) -> Any:
+        total = torch.where(x > 0, x + read, read)
+        return [total, (x + written) * written.add_(1), viewed.view(2).mul_(3) + viewed, returned]
+
+    _, recording = record(step, [tensor(1, -1)])
+    assert recording is not None
+    for _ in range(2):
+        found = [result.tolist() for result in recording(tensor(2, -2))]
+        assert found == [[3, 1], [3 * 2, -1 * 2], [6, 6], [1, 1]]
+        recording(tensor(0, 0))[3].add_(5)
+
+
+def test_constants_that_are_only_read_are_not_copied() -> None:
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    constant, given = tensor(1, 2), tensor(3, 3)
+    _, recording = record(lambda x: [x + constant], [tensor(1, 1)])
+
+    class Told(TorchDispatchMode):
+        names: ClassVar[list[str]] = []
+
+        def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            self.names.append(str(operation))
+            return operation(*args, **(kwargs or {}))
+
+    assert recording is not None
+    with Told():
+        found = recording(given)[0]
+    assert found.tolist() == [4, 5]
+    assert Told.names == ["aten.add.Tensor"]
 
 
 def test_parameters_and_named_tensors_are_changed_themselves() -> None:
