@@ -38,6 +38,8 @@ class Parser(argparse.ArgumentParser):
         """Refuse what is not known here, where the options it may have meant are known too."""
         found, left = super().parse_known_args(args, namespace)
         if left:
+            # Words beside unknown options may be values of these, or have lost their place by them.
+            left = [word for word in left if word.startswith("-")] or left
             meant = {word: get_close_matches(word.partition("=")[0], self._option_string_actions, n=1) for word in left}
             hints = [f"{word} (did you mean {close[0]}?)" if close else word for word, close in meant.items()]
             self.error(f"unrecognized arguments: {' '.join(hints)}")

@@ -10,7 +10,7 @@ __all__ = ["bucketed_batches", "padded_width", "sorted_batches"]
 
 _EXAMPLES, _BATCHES = 0x1E57, 0xBA7C
 #: Batches that are sorted by length together; the more there are, the less padding and the less chance.
-_POOL = 64
+_POOL = 256
 
 
 def padded_width(size: int, longest: int) -> int:
@@ -35,7 +35,7 @@ def padded_width(size: int, longest: int) -> int:
 def bucketed_batches(sizes: np.ndarray, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
     """Return the batches of an epoch: each text once, those of a batch of similar length, in random order.
 
-    The texts are permuted, sorted by length within pools of up to 64 batches (half the epoch where that is less,
+    The texts are permuted, sorted by length within pools of up to 256 batches (half the epoch where that is less,
     so that a text does not meet the same ones each time), cut into batches, and these are permuted. One batch is
     smaller than the others where the texts do not divide evenly.
 

@@ -51,7 +51,8 @@ def read_word_swaps(path: str | os.PathLike[str]) -> list[WordSwap]:
         words = _words_of_json(text, where) if as_json else [word.strip() for word in text.split("\t")]
         if len(words) != 2:
             between = "in a list" if as_json else "with a tab between them"
-            raise InputError(f"{where}: {len(words)} words instead of two; give two, {between}")
+            found = "1 word" if len(words) == 1 else f"{len(words)} words"
+            raise InputError(f"{where}: {found} instead of two; give two, {between}")
         for word in words:
             if word_spans(word) != [(0, len(word))]:
                 raise InputError(f"{where}: {word!r} is not one word of letters and digits; mend or remove the line")

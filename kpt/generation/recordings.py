@@ -16,8 +16,9 @@ from kpt.recording import record
 __all__ = ["Recordings", "recorded", "while_loop"]
 
 _USED: ContextVar[Recordings | None] = ContextVar("recordings", default=None)
-#: Recordings that are kept of a model, the newest; each takes about a megabyte.
-_KEPT = 64
+#: Recordings that are kept of a model, each of about a megabyte; and after how many calls of others one that is not
+#: used gives way. Where more shapes than that take turns, they would else drive each other out before any is used.
+_KEPT, _UNUSED = 128, 1_000
 
 
 class Recordings:
@@ -31,8 +32,10 @@ class Recordings:
 
     def __init__(self, weights: Sequence[Any] = (), state: Hashable = None) -> None:
         self._weights, self._state = [ref(weight) for weight in weights], state
-        #: None for a function that was called once, False for one that cannot be recorded.
-        self.found: dict[Any, tuple[Callable[..., Any], Any] | bool | None] = {}
+        #: Recordings, or None for what cannot be recorded; what their results are like; and when they were last used.
+        self.found: dict[Any, tuple[Callable[..., Any] | None, Any, int]] = {}
+        self._called: dict[Any, None] = {}  # once
+        self._calls = 0
 
     def are_of(self, weights: Sequence[Any], state: Hashable = None) -> bool:
         """Return whether these are the tensors of the model still, and the state the same."""
@@ -48,11 +51,34 @@ class Recordings:
         """Return a context within which `recorded` records here."""
         return _used(self)
 
-    def keep(self, key: Any, found: Any) -> None:
-        """Keep a recording, and forget the oldest of too many."""
-        self.found[key] = found
-        while len(self.found) > _KEPT:
-            self.found.pop(next(iter(self.found)))
+    def look_up(self, key: Any) -> tuple[Callable[..., Any] | None, Any] | None:
+        """Return a recording, and what its results are like."""
+        self._calls += 1
+        found = self.found.get(key)
+        if found is None:
+            return None
+        self.found[key] = (*found[:2], self._calls)
+        return found[0], found[1]
+
+    def is_to_be_recorded(self, key: Any) -> bool:
+        """Return whether something was called before, and there is room for it."""
+        if key not in self._called:  # the first call may be the only one
+            self._called[key] = None
+            while len(self._called) > 16 * _KEPT:
+                self._called.pop(next(iter(self._called)))
+            return False
+        return len(self.found) < _KEPT or self._longest_unused()[1] + _UNUSED < self._calls
+
+    def keep(self, key: Any, recording: Callable[..., Any] | None, structure: Any) -> None:
+        """Keep a recording, or that there can be none, in the place of the one that was not used for longest."""
+        self._called.pop(key, None)
+        if len(self.found) >= _KEPT:
+            self.found.pop(self._longest_unused()[0], None)
+        self.found[key] = (recording, structure, self._calls)
+
+    def _longest_unused(self) -> tuple[Any, int]:
+        """What was not used for longest, and when it was; of a list, as other threads may keep recordings meanwhile."""
+        return min(((key, used) for key, (_, _, used) in list(self.found.items())), key=lambda each: each[1])
 
 
 def recorded(
@@ -77,25 +103,23 @@ def recorded(
     if recordings is None or _casts_itself(flat[0].device.type):
         return function(model, *arguments, *constants)
     key = (function, constants, *((each.shape, each.stride(), each.dtype, each.device) for each in flat))
-    found = recordings.found.get(key)
-    if isinstance(found, tuple):
-        operations, structure = found
-        return _like(structure, iter(operations(*flat)))
+    found = recordings.look_up(key)
+    if found is not None and (operations := found[0]) is not None:
+        return _like(found[1], iter(operations(*flat)))
     with _used(None):  # what it calls is recorded with it
-        if key not in recordings.found or found is False:  # the first call may be the only one
-            recordings.found.setdefault(key, None)
+        if found is not None or not recordings.is_to_be_recorded(key):
             return function(model, *arguments, *constants)
-        found = None
+        structure = None
 
         def call(*given: Any) -> list[Any]:
-            nonlocal found
+            nonlocal structure
             results = function(model, *_like(arguments, iter(given)), *constants)
-            found = _like(results, repeat(None))
+            structure = _like(results, repeat(None))
             return list(_leaves(results))
 
         results, recording = record(call, flat, recordings.weights())
-    recordings.keep(key, False if recording is None else (recording, found))
-    return _like(found, iter(results))
+    recordings.keep(key, recording, structure)
+    return _like(structure, iter(results))
 
 
 def while_loop(goes_on: Callable[..., Any], step: Callable[..., Any], state: tuple[Any, ...]) -> Any:

@@ -11,21 +11,28 @@ __all__ = ["int8_product", "multiplies_int8", "store_by_columns"]
 
 
 def multiplies_int8(layer: Any, inputs: Any) -> bool:
-    """Return whether `int8_product` can do what a quantized layer of Keras does.
+    """Return whether `int8_product` can do what a quantized layer of Keras does, on this CPU.
+
+    It cannot where derivatives are wanted, or inputs are rounded in another way than each row by its largest entry. And
+    what is compiled or exported may run on another CPU.
 
     Args:
         layer: of 8 bits or others, as `quantize` leaves it.
         inputs: what it is called on.
     """
-    if keras.backend.backend() != "torch" or layer.quantization_mode != "int8":
+    if keras.backend.backend() != "torch" or layer.quantization_mode != "int8" or not _has_vnni():
         return False
-    if layer.inputs_quantizer is None or getattr(layer, "lora_enabled", False):
+    import torch
+
+    if inputs.device.type != "cpu" or inputs.requires_grad or getattr(layer, "lora_enabled", False):
         return False
-    return inputs.device.type == "cpu" and not inputs.requires_grad and _has_vnni()
+    if torch.compiler.is_compiling() or torch.autograd.forward_ad._current_level >= 0:
+        return False
+    return _rounds_rows(layer.inputs_quantizer)
 
 
 def int8_product(inputs: Any, kernel: Any, scale: Any, quantizer: Any) -> Any:
-    r"""Return :math:`x W` where both are rounded to 8 bits, the sums being exact.
+    r"""Return :math:`x W` where both are rounded to 8 bits, and all numbers between added up in 32.
 
     .. math:: \frac{1}{s_x s_W} \sum_k \mathrm{round}(s_x x_k) \, W_k
 
@@ -33,7 +40,7 @@ def int8_product(inputs: Any, kernel: Any, scale: Any, quantizer: Any) -> Any:
         inputs: `[..., width]`.
         kernel: int8, `[width, units]`.
         scale: :math:`s_W` of each column, `[units]`.
-        quantizer: a Keras quantizer, from inputs to rounded ones and :math:`s_x`.
+        quantizer: a `keras.quantizers.AbsMaxQuantizer`, from inputs to rounded ones and :math:`s_x`.
 
     Returns:
         `[..., units]`, in the dtype of the inputs.
@@ -43,29 +50,33 @@ def int8_product(inputs: Any, kernel: Any, scale: Any, quantizer: Any) -> Any:
     import torch
 
     rows = inputs.reshape(-1, inputs.shape[-1])
-    if rows.dtype == torch.float32 and _is_plain(quantizer):
+    if rows.dtype == torch.float32:
         # What the quantizer does, but for cutting off at 127: in float32 nothing comes out above it.
         inputs_scale = 127 / (rows.abs().amax(-1, keepdim=True) + quantizer.epsilon)
         rounded = (rows * inputs_scale).round_().to(torch.int8)
+        outputs = torch._int_mm(rounded, kernel).to(torch.float32).div_(inputs_scale * scale)
     else:
         rounded, inputs_scale = quantizer(rows, axis=-1)
-    outputs = torch._int_mm(rounded, kernel).to(inputs.dtype).div_(inputs_scale * scale)
+        scales = inputs_scale.to(torch.float32) * scale.to(torch.float32)
+        outputs = torch._int_mm(rounded, kernel).to(torch.float32).div_(scales).to(inputs.dtype)
     return outputs.reshape(*inputs.shape[:-1], -1)
 
 
 def store_by_columns(kernel: Any) -> None:
-    """Have the numbers of each column of a matrix lie side by side in PyTorch's memory, as its kernel wants them.
+    """Have the numbers of each column of a matrix lie side by side in memory, as `int8_product` reads them fastest.
 
     Args:
-        kernel: a Keras variable `[width, units]`, which stays as it is in all else.
+        kernel: a Keras variable `[width, units]`, whose shape and numbers stay as they are.
     """
-    if keras.backend.backend() == "torch" and kernel.value.device.type == "cpu":
+    if keras.backend.backend() == "torch" and kernel.value.device.type == "cpu" and _has_vnni():
         kernel.value.data = kernel.value.data.t().contiguous().t()
 
 
-def _is_plain(quantizer: Any) -> bool:
-    plain = type(quantizer) is keras.quantizers.AbsMaxQuantizer and quantizer.output_dtype == "int8"
-    return plain and tuple(quantizer.value_range) == (-127, 127)
+def _rounds_rows(quantizer: Any) -> bool:
+    """Whether a quantizer is that which Keras takes by itself."""
+    if type(quantizer) is not keras.quantizers.AbsMaxQuantizer or quantizer.output_dtype != "int8":
+        return False
+    return tuple(quantizer.value_range) == (-127, 127) and quantizer.axis in (None, (-1,))
 
 
 @cache

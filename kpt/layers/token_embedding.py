@@ -11,6 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kpt.errors import InputError
 from kpt.layers.dense import product, repeated
 from kpt.layers.initializers import truncated_normal
 from kpt.layers.int8_product import int8_product, multiplies_int8, store_by_columns
@@ -59,12 +60,17 @@ class TokenEmbedding(keras.layers.ReversibleEmbedding):
     Returns:
         `[batch, length, width]`; with `reverse`, `[batch, length, vocabulary_size]`.
 
+    Raises:
+        InputError: If `logit_soft_cap`, which Keras's layer has, is given.
+
     Source: Press and Wolf 2016, "Using the Output Embedding to Improve Language Models".
     """
 
     def __init__(
         self, vocabulary_size: int, width: int, tied: bool = True, initial_scale: float = 1.0, **kwargs: Any
     ) -> None:
+        if kwargs.get("logit_soft_cap") is not None:
+            raise InputError("TokenEmbedding has no logit_soft_cap; use keras.layers.ReversibleEmbedding")
         super().__init__(
             vocabulary_size, width, tie_weights=tied, embeddings_initializer=truncated_normal(initial_scale), **kwargs
         )
@@ -91,9 +97,10 @@ class TokenEmbedding(keras.layers.ReversibleEmbedding):
 
     def quantized_call(self, inputs: Any, reverse: bool = False) -> Any:
         if reverse:
+            inputs = ops.cast(inputs, self.compute_dtype)
             if multiplies_int8(self, inputs):
                 return int8_product(inputs, *self._way_back(), self.inputs_quantizer)
-            return repeated(super().quantized_call, inputs, reverse=True)
+            return ops.cast(repeated(super().quantized_call, inputs, reverse=True), self.compute_dtype)
         return super().quantized_call(inputs)
 
     def _way_back(self) -> tuple[Any, Any]:

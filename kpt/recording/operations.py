@@ -51,6 +51,7 @@ def record(
     nodes = WeakTensorKeyDictionary()  # so that what an ordinary call lets go of is let go of
     known = {id(weight) for weight in weights}
     held: dict[str, Any] = {}  # tensors that are no arguments
+    copies: list[Node] = []  # of those that are constants
     refused = False
 
     def node_of(tensor: Any) -> Node:
@@ -61,6 +62,7 @@ def record(
             node = graph.get_attr(name)
             if not stays:  # what a function makes for itself it may write into, and has it new in each call
                 node = graph.call_function(aten.clone.default, (node,))
+                copies.append(node)
             nodes[tensor] = node
         return node
 
@@ -109,18 +111,16 @@ def record(
     if refused or not all(isinstance(result, torch.Tensor) for result in results):
         return results, None
     graph.output([node_of(result) for result in results])
-    _without_copies(graph)
+    _without_copies(copies)
     graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output") or _changes(node.target))
     return results, _function(graph, held)
 
 
-def _without_copies(graph: Any) -> None:
+def _without_copies(copies: Sequence[Any]) -> None:
     """Have constants read as they are where nothing can write into them."""
-    import torch
-
-    for node in graph.find_nodes(op="call_function", target=torch.ops.aten.clone.default):
-        if node.args[0].op == "get_attr" and all(_makes_anew(user.target) for user in node.users):
-            node.replace_all_uses_with(node.args[0])
+    for copy in copies:
+        if all(_makes_anew(user.target) for user in copy.users):
+            copy.replace_all_uses_with(copy.args[0])
 
 
 def _function(graph: Any, held: dict[str, Any]) -> Recording:

@@ -61,7 +61,7 @@ def test_the_scores_of_groups(tmp_path: Path, capfd: pytest.CaptureFixture[str])
     assert main(flip) == 0
     assert "flip_rate" in capfd.readouterr().out
     for content, message in (
-        ("good\tbad\nbad\n", "pairs.tsv, line 2: 1 words instead of two"),
+        ("good\tbad\nbad\n", "pairs.tsv, line 2: 1 word instead of two"),
         ("king\tqueen\n", "a.jsonl: none of the 4 texts has a word of the 1 pairs"),
     ):
         pairs.write_text(content)

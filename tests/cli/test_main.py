@@ -66,6 +66,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
             "kpt prepare: unrecognized arguments: --worker-s=1 (did you mean --workers?) --zzz; see kpt prepare",
         ),
         (
+            ["tokenizer", "--size", "5", "a.txt", "--out", "t"],
+            "kpt tokenizer: unrecognized arguments: --size; see kpt tokenizer --help",
+        ),
+        (
             ["--jsno", "prepare", "--tokenizer", "t", "--out", "o", "a.txt"],
             "kpt: unrecognized arguments: --jsno; see kpt",
         ),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from kpt.data.length_buckets import bucketed_batches, padded_width, sorted_batches
 
@@ -38,6 +39,16 @@ def test_there_is_far_less_padding_than_in_batches_of_any_length() -> None:
     assert padding(random) > 3
     assert padding(bucketed_batches(SIZES, 32, 0, 0)) < 0.8
     assert padding(sorted_batches(SIZES, 32)) < 0.4
+
+
+@pytest.mark.parametrize(("batches", "pools"), [(1, 1), (2, 2), (3, 3), (4, 2), (8, 2), (20, 2), (600, 3)])
+def test_half_an_epoch_is_sorted_together(batches: int, pools: int) -> None:
+    """Batches of one pool share no length where all lengths differ, so that at most one of each pool has one."""
+    sizes = np.random.default_rng(2).permutation(32 * batches)
+    of_length = np.zeros(len(sizes), int)
+    for batch in bucketed_batches(sizes, 32, 0, 0):
+        of_length[sizes[batch].min() : sizes[batch].max() + 1] += 1
+    assert of_length.max() == pools
 
 
 def test_the_order_of_lengths_within_an_epoch_is_random() -> None:

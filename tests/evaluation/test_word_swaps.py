@@ -48,7 +48,7 @@ def test_pairs_are_read_from_columns_and_from_lists(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.tsv", "he\tshe\nhim her\n", r"a.tsv, line 2: 1 words instead of two; give two, with a tab between"),
+        ("a.tsv", "he\tshe\nhim her\n", r"a.tsv, line 2: 1 word instead of two; give two, with a tab between"),
         ("a.tsv", "he\tshe\tit\n", r"a.tsv, line 1: 3 words instead of two"),
         ("a.tsv", "he\t\n", r"a.tsv, line 1: '' is not one word of letters and digits"),
         ("a.tsv", "# x\nthe man\tshe\n", r"a.tsv, line 2: 'the man' is not one word"),

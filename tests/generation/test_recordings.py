@@ -173,12 +173,21 @@ class TestOnTorch:
         for _ in range(3):
             assert float(call(run, (values([1, 2]),), (1,)).sum[0, 0]) == float(exact[0, 0])
 
-    def test_only_the_newest_are_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_more_than_are_kept_do_not_drive_each_other_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(recordings, "_KEPT", 2)
+        monkeypatch.setattr(recordings, "_UNUSED", 20)
         call = Compiled(model())
+        for _ in range(3):
+            for factor in (1, 2, 3):
+                call(run, (values([1, 2]),), (factor,))
+        CALLS.clear()
         for factor in (1, 2, 3):
             call(run, (values([1, 2]),), (factor,))
-            call(run, (values([1, 2]),), (factor,))
+        assert CALLS == [(3, (1, 2))]
+        for _ in range(30):
+            call(run, (values([1, 2]),), (2,))
+        for _ in range(3):  # in place of the one that was not used for so long
+            call(run, (values([1, 2]),), (3,))
         CALLS.clear()
         for factor in (3, 2, 1):
             call(run, (values([1, 2]),), (factor,))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,27 @@ import numpy as np
 import pytest
 from keras import ops
 
+from kpt.errors import InputError
 from kpt.layers import Dense, TokenEmbedding, int8_product
 from tests.numbers import array, normal
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "torch" or not int8_product._has_vnni(), reason="PyTorch on a CPU that has VNNI"
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "torch", reason="PyTorch's")
+on_vnni = pytest.mark.skipif(
+    keras.backend.backend() == "torch" and not int8_product._has_vnni(), reason="a CPU without VNNI"
 )
+#: Half a unit in the last place of bfloat16, of numbers up to 2.
+ROUNDING = 2.0**-8
+
+
+@pytest.fixture
+def products(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """The calls of the kernel, on any CPU."""
+    import torch
+
+    calls, kernel = [], torch._int_mm
+    monkeypatch.setattr(torch, "_int_mm", lambda *args: calls.append(args) or kernel(*args))
+    monkeypatch.setattr(int8_product, "_has_vnni", lambda: True)
+    yield calls
 
 
 def quantized(layer: Any, inputs: Any) -> Any:
@@ -22,27 +38,39 @@ def quantized(layer: Any, inputs: Any) -> Any:
     return layer
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@on_vnni
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "bfloat16"])
 @pytest.mark.parametrize("shape", [(1, 1, 96), (3, 96), (2, 9, 96)])
-def test_outputs_are_those_of_keras(shape: tuple[int, ...], dtype: str, monkeypatch: Any) -> None:
-    inputs = ops.cast(normal(*shape), dtype)
+def test_outputs_are_those_of_keras(shape: tuple[int, ...], dtype: str, products: Any, monkeypatch: Any) -> None:
+    inputs = normal(*shape)
     layer = quantized(Dense(40, kernel_initializer="he_normal", activation="gelu", dtype=dtype), inputs)
     layer.bias.assign(normal(40, seed=2))
-    found = array(ops.cast(layer(inputs), "float32"))
+    found = layer(inputs)
+    assert len(products) == 1
     monkeypatch.setattr("kpt.layers.dense.multiplies_int8", lambda *_: False)
-    np.testing.assert_allclose(found, array(ops.cast(layer(inputs), "float32")), rtol=1e-5, atol=1e-6)
+    wanted = layer(inputs)
+    assert len(products) == 1 and found.dtype == wanted.dtype
+    tolerance = {"rtol": 1e-5, "atol": 1e-6} if dtype == "float32" else {"rtol": 2 * ROUNDING, "atol": 4 * ROUNDING}
+    np.testing.assert_allclose(*(array(ops.cast(each, "float32")) for each in (found, wanted)), **tolerance)
 
 
+@on_vnni
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("tied", [True, False])
-def test_logits_are_those_of_keras(tied: bool, monkeypatch: Any) -> None:
-    layer, vectors = TokenEmbedding(50, 32, tied=tied, initial_scale=10.0), normal(2, 3, 32)
+def test_logits_are_those_of_keras(tied: bool, dtype: str, products: Any, monkeypatch: Any) -> None:
+    layer, vectors = TokenEmbedding(50, 32, tied=tied, initial_scale=10.0, dtype=dtype), normal(2, 3, 32)
     layer.build((None, None))
     layer.quantize("int8")
-    found = array(layer(vectors, reverse=True))
+    found = layer(vectors, reverse=True)
+    assert len(products) == 1
     monkeypatch.setattr("kpt.layers.token_embedding.multiplies_int8", lambda *_: False)
-    np.testing.assert_allclose(found, array(layer(vectors, reverse=True)), rtol=1e-5, atol=1e-6)
+    wanted = layer(vectors, reverse=True)
+    assert len(products) == 1 and found.dtype == wanted.dtype
+    tolerance = {"rtol": 1e-5, "atol": 1e-6} if dtype == "float32" else {"rtol": 2 * ROUNDING, "atol": 4 * ROUNDING}
+    np.testing.assert_allclose(*(array(ops.cast(each, "float32")) for each in (found, wanted)), **tolerance)
 
 
+@on_vnni
 def test_sums_are_exact_where_16_bits_would_not_hold_them() -> None:
     layer = quantized(Dense(16, use_bias=False), np.ones((1, 256), "float32"))
     layer._kernel.assign(np.full((256, 16), 127, "int8"))
@@ -50,16 +78,50 @@ def test_sums_are_exact_where_16_bits_would_not_hold_them() -> None:
     np.testing.assert_allclose(array(layer(np.ones((2, 256), "float32"))), 256 * 127, rtol=1e-6)
 
 
-def test_a_quantizer_of_another_range_is_asked() -> None:
+@pytest.mark.parametrize(
+    "quantizer",
+    [
+        None,
+        {"value_range": (-7, 7)},
+        {"output_dtype": "int32"},
+        {"axis": (0, -1)},
+    ],
+)
+def test_inputs_that_are_rounded_otherwise_or_not_at_all_are_keras_s(quantizer: Any, products: Any) -> None:
     inputs = normal(2, 96)
     layer = quantized(Dense(40, kernel_initializer="he_normal"), inputs)
-    finer = array(layer(inputs))
-    layer.inputs_quantizer = keras.quantizers.AbsMaxQuantizer(axis=-1, value_range=(-7, 7))
-    coarser = array(layer(inputs))
-    assert 0.01 < np.abs(finer - coarser).max() < 1
+    layer.inputs_quantizer = None if quantizer is None else keras.quantizers.AbsMaxQuantizer(**quantizer)
+    exact = inputs @ (array(layer._kernel) / array(layer.kernel_scale))
+    assert np.abs(array(layer(inputs)) - exact).max() < 1
+    assert not products
 
 
-def test_columns_lie_side_by_side_also_after_loading(tmp_path: Path) -> None:
+def test_a_cpu_without_the_operations_an_export_and_derivatives_are_keras_s(
+    products: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    inputs = torch.from_numpy(normal(2, 96))
+    layer = quantized(Dense(40), inputs)
+    with monkeypatch.context() as changed:
+        changed.setattr(int8_product, "_has_vnni", lambda: False)
+        layer(inputs)
+    with monkeypatch.context() as changed:
+        changed.setattr(torch.compiler, "is_compiling", lambda: True)
+        layer(inputs)
+    with torch.autograd.forward_ad.dual_level():
+        assert not int8_product.multiplies_int8(layer, inputs)
+    assert not products
+    layer(inputs)
+    assert len(products) == 1
+
+
+def test_a_soft_cap_is_refused() -> None:
+    with pytest.raises(InputError, match="no logit_soft_cap"):
+        TokenEmbedding(5, 4, logit_soft_cap=30.0)
+
+
+def test_columns_lie_side_by_side_also_after_loading(tmp_path: Path, products: Any) -> None:
     layer = quantized(Dense(40), normal(2, 96))
     stored = array(layer._kernel)
     model = keras.Sequential([keras.Input((96,)), layer])
@@ -69,7 +131,7 @@ def test_columns_lie_side_by_side_also_after_loading(tmp_path: Path) -> None:
         np.testing.assert_array_equal(array(each._kernel), stored)
 
 
-def test_gradients_and_low_rank_matrices_are_those_of_keras() -> None:
+def test_gradients_and_low_rank_matrices_are_those_of_keras(products: Any) -> None:
     import torch
 
     layer = Dense(8, kernel_initializer="he_normal")
@@ -82,4 +144,6 @@ def test_gradients_and_low_rank_matrices_are_those_of_keras() -> None:
     before = array(layer(normal(2, 16)))
     layer.enable_lora(2)
     layer.lora_kernel_b.assign(np.ones((2, 8)))
+    products.clear()
     assert np.abs(array(layer(normal(2, 16))) - before).max() > 1e-3
+    assert not products

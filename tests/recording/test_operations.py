@@ -60,6 +60,24 @@ def test_constants_that_are_written_into_are_new_in_each_call() -> None:
         recording(tensor(0, 0))[3].add_(5)
 
 
+def test_copies_that_a_function_makes_itself_are_made_again() -> None:
+    import torch
+
+    weight, named = torch.nn.Parameter(tensor(0, 0), requires_grad=False), tensor(0, 0)
+    wide = torch.arange(6.0).reshape(2, 3).t()
+
+    def step(x: Any) -> Any:
+        before, of_named = weight.clone(), named.clone()
+        weight.add_(x)
+        named.add_(x)
+        return [before * 10, of_named * 10, torch.relu(wide.contiguous()).view(-1)]
+
+    _, recording = record(step, [tensor(1, 1)], [named])
+    assert recording is not None
+    found = recording(tensor(1, 1))
+    assert [result.tolist() for result in found] == [[10, 10], [10, 10], [0, 3, 1, 4, 2, 5]]
+
+
 def test_constants_that_are_only_read_are_not_copied() -> None:
     from torch.utils._python_dispatch import TorchDispatchMode
 
