@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -84,7 +84,8 @@ def record(
             if args and not _changes(operation) and (outputs is args[0] or operation is aten.detach.default):
                 nodes[outputs] = given_nodes[0]  # such as a conversion to what it is already
                 return outputs
-            node = graph.call_function(operation, given_nodes, named_nodes)
+            # With a name of its own, or the graph makes one of the operation's and looks for a number that is free.
+            node = graph.create_node("call_function", operation, given_nodes, named_nodes, f"made_{len(graph.nodes)}")
             if isinstance(outputs, torch.Tensor):
                 nodes[outputs] = node
             elif isinstance(outputs, list | tuple):
@@ -135,6 +136,7 @@ def _part(parts: Any, place: int) -> Any:
     return parts[place]
 
 
+@cache
 def _asks(operation: Any) -> bool:
     """Whether an operation tells a value, or has results whose shapes depend on values."""
     from torch import Tag
@@ -150,6 +152,7 @@ def _makes_anew(operation: Any) -> bool:
     return schema is not None and Tag.pointwise in operation.tags and not any(x.alias_info for x in schema.returns)
 
 
+@cache
 def _changes(operation: Any) -> bool:
     """Whether an operation writes into one of its arguments."""
     schema = getattr(operation, "_schema", None)

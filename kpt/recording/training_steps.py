@@ -12,9 +12,9 @@ from kpt.recording.operations import Recording, record
 
 __all__ = ["RecordedSteps"]
 
-#: Calls of a shape before it is recorded, which takes about as long as ten recorded steps save; recordings that are
+#: Calls of a shape before it is recorded, which takes about as long as six recorded steps save; recordings that are
 #: kept; and the steps after which one that is not used gives way to another.
-CALLS, KEPT, UNUSED = 10, 64, 1_000
+CALLS, KEPT, UNUSED = 6, 64, 1_000
 
 
 class RecordedSteps:
