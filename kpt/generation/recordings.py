@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from itertools import repeat
+from threading import Lock
 from typing import Any
 from weakref import ref
 
@@ -16,9 +18,49 @@ from kpt.recording import record
 __all__ = ["Recordings", "recorded", "while_loop"]
 
 _USED: ContextVar[Recordings | None] = ContextVar("recordings", default=None)
-#: Recordings that are kept of a model, each of about a megabyte; and after how many calls of others one that is not
-#: used gives way. Where more shapes than that take turns, they would else drive each other out before any is used.
-_KEPT, _UNUSED = 128, 1_000
+_LOCK = Lock()
+#: Recordings that are kept of a function of a model, each of up to a megabyte; and after how many calls of the function
+#: one that is not used gives way. Where more shapes than that take turns, they would else drive each other out before
+#: any is used.
+_KEPT, _UNUSED = 64, 1_000
+
+
+class _Kept:
+    """The recordings of one function, that which was used last standing last."""
+
+    def __init__(self) -> None:
+        #: Recordings, or None for what cannot be recorded; what their results are like; and when they were last used.
+        self.found: dict[Any, tuple[Callable[..., Any] | None, Any, int]] = {}
+        self.called: dict[Any, None] = {}  # once
+        self.calls = 0
+
+    def look_up(self, key: Any) -> tuple[Callable[..., Any] | None, Any] | None:
+        """Return a recording, and what its results are like."""
+        with _LOCK:
+            self.calls += 1
+            found = self.found.pop(key, None)
+            if found is None:
+                return None
+            self.found[key] = (*found[:2], self.calls)
+            return found[0], found[1]
+
+    def is_to_be_recorded(self, key: Any) -> bool:
+        """Return whether something was called before, and there is room for it."""
+        with _LOCK:
+            if key not in self.called:  # the first call may be the only one
+                self.called[key] = None
+                if len(self.called) > 16 * _KEPT:
+                    self.called.pop(next(iter(self.called)))
+                return False
+            return len(self.found) < _KEPT or next(iter(self.found.values()))[-1] + _UNUSED < self.calls
+
+    def keep(self, key: Any, recording: Callable[..., Any] | None, structure: Any) -> None:
+        """Keep a recording, or that there can be none, in the place of the one that was not used for longest."""
+        with _LOCK:
+            self.called.pop(key, None)
+            while len(self.found) >= _KEPT:
+                self.found.pop(next(iter(self.found)))
+            self.found[key] = (recording, structure, self.calls)
 
 
 class Recordings:
@@ -32,10 +74,7 @@ class Recordings:
 
     def __init__(self, weights: Sequence[Any] = (), state: Hashable = None) -> None:
         self._weights, self._state = [ref(weight) for weight in weights], state
-        #: Recordings, or None for what cannot be recorded; what their results are like; and when they were last used.
-        self.found: dict[Any, tuple[Callable[..., Any] | None, Any, int]] = {}
-        self._called: dict[Any, None] = {}  # once
-        self._calls = 0
+        self.of: dict[Callable[..., Any], _Kept] = defaultdict(_Kept)
 
     def are_of(self, weights: Sequence[Any], state: Hashable = None) -> bool:
         """Return whether these are the tensors of the model still, and the state the same."""
@@ -50,35 +89,6 @@ class Recordings:
     def used(self) -> AbstractContextManager[None]:
         """Return a context within which `recorded` records here."""
         return _used(self)
-
-    def look_up(self, key: Any) -> tuple[Callable[..., Any] | None, Any] | None:
-        """Return a recording, and what its results are like."""
-        self._calls += 1
-        found = self.found.get(key)
-        if found is None:
-            return None
-        self.found[key] = (*found[:2], self._calls)
-        return found[0], found[1]
-
-    def is_to_be_recorded(self, key: Any) -> bool:
-        """Return whether something was called before, and there is room for it."""
-        if key not in self._called:  # the first call may be the only one
-            self._called[key] = None
-            while len(self._called) > 16 * _KEPT:
-                self._called.pop(next(iter(self._called)))
-            return False
-        return len(self.found) < _KEPT or self._longest_unused()[1] + _UNUSED < self._calls
-
-    def keep(self, key: Any, recording: Callable[..., Any] | None, structure: Any) -> None:
-        """Keep a recording, or that there can be none, in the place of the one that was not used for longest."""
-        self._called.pop(key, None)
-        if len(self.found) >= _KEPT:
-            self.found.pop(self._longest_unused()[0], None)
-        self.found[key] = (recording, structure, self._calls)
-
-    def _longest_unused(self) -> tuple[Any, int]:
-        """What was not used for longest, and when it was; of a list, as other threads may keep recordings meanwhile."""
-        return min(((key, used) for key, (_, _, used) in list(self.found.items())), key=lambda each: each[1])
 
 
 def recorded(
@@ -102,12 +112,13 @@ def recorded(
     flat = list(_leaves(arguments))
     if recordings is None or _casts_itself(flat[0].device.type):
         return function(model, *arguments, *constants)
-    key = (function, constants, *((each.shape, each.stride(), each.dtype, each.device) for each in flat))
-    found = recordings.look_up(key)
+    key = (constants, *((each.shape, each.stride(), each.dtype, each.device) for each in flat))
+    kept = recordings.of[function]
+    found = kept.look_up(key)
     if found is not None and (operations := found[0]) is not None:
         return _like(found[1], iter(operations(*flat)))
     with _used(None):  # what it calls is recorded with it
-        if found is not None or not recordings.is_to_be_recorded(key):
+        if found is not None or not kept.is_to_be_recorded(key):
             return function(model, *arguments, *constants)
         structure = None
 
@@ -118,7 +129,7 @@ def recorded(
             return list(_leaves(results))
 
         results, recording = record(call, flat, recordings.weights())
-    recordings.keep(key, recording, structure)
+    kept.keep(key, recording, structure)
     return _like(structure, iter(results))
 
 

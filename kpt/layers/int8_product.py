@@ -14,7 +14,7 @@ def multiplies_int8(layer: Any, inputs: Any) -> bool:
     """Return whether `int8_product` can do what a quantized layer of Keras does, on this CPU.
 
     It cannot where derivatives are wanted, or inputs are rounded in another way than each row by its largest entry. And
-    what is compiled or exported may run on another CPU.
+    what is compiled, traced or exported may run on another CPU.
 
     Args:
         layer: of 8 bits or others, as `quantize` leaves it.
@@ -26,7 +26,7 @@ def multiplies_int8(layer: Any, inputs: Any) -> bool:
 
     if inputs.device.type != "cpu" or inputs.requires_grad or getattr(layer, "lora_enabled", False):
         return False
-    if torch.compiler.is_compiling() or torch.autograd.forward_ad._current_level >= 0:
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.autograd.forward_ad._current_level >= 0:
         return False
     return _rounds_rows(layer.inputs_quantizer)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -113,7 +113,7 @@ def record(
         return results, None
     graph.output([node_of(result) for result in results])
     _without_copies(copies)
-    graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output") or _changes(node.target))
+    graph.eliminate_dead_code(_stays)
     return results, _function(graph, held)
 
 
@@ -132,11 +132,16 @@ def _function(graph: Any, held: dict[str, Any]) -> Recording:
     return partial(names["forward"], SimpleNamespace(**held))
 
 
+def _stays(node: Any) -> bool:
+    """Whether a node is needed where nothing takes its result."""
+    return node.op in ("placeholder", "output") or (node.op == "call_function" and _changes(node.target))
+
+
 def _part(parts: Any, place: int) -> Any:
     return parts[place]
 
 
-@cache
+@lru_cache(4096)
 def _asks(operation: Any) -> bool:
     """Whether an operation tells a value, or has results whose shapes depend on values."""
     from torch import Tag
@@ -149,10 +154,12 @@ def _makes_anew(operation: Any) -> bool:
     from torch import Tag
 
     schema = getattr(operation, "_schema", None)
-    return schema is not None and Tag.pointwise in operation.tags and not any(x.alias_info for x in schema.returns)
+    if schema is None or schema.is_mutable or any(result.alias_info for result in schema.returns):
+        return False
+    return Tag.pointwise in operation.tags
 
 
-@cache
+@lru_cache(4096)
 def _changes(operation: Any) -> bool:
     """Whether an operation writes into one of its arguments."""
     schema = getattr(operation, "_schema", None)

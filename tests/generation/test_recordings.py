@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import keras
@@ -177,21 +178,33 @@ class TestOnTorch:
         monkeypatch.setattr(recordings, "_KEPT", 2)
         monkeypatch.setattr(recordings, "_UNUSED", 20)
         call = Compiled(model())
-        for _ in range(3):
-            for factor in (1, 2, 3):
+
+        def called(factors: Iterable[int]) -> list[Any]:
+            CALLS.clear()
+            for factor in factors:
                 call(run, (values([1, 2]),), (factor,))
+            return [factor for factor, _ in CALLS]
+
+        called([1, 2, 3] * 3)
+        assert called([1, 2, 3]) == [3]
+        called([1] * 30)
+        called([3] * 3)  # in place of 2, which was not used for so long
+        assert called([3, 2, 1]) == [2]
+        found = call._recordings.of[scaled]
+        called(range(10, 100))
+        assert len(found.called) <= 32 and len(found.found) == 2
+
+    def test_one_function_does_not_drive_out_another(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(recordings, "_KEPT", 1)
+        monkeypatch.setattr(recordings, "_UNUSED", 0)
+        call, one = Compiled(model()), values([1, 2])
+        for _ in range(3):
+            call(run, (one,), (1,))
         CALLS.clear()
-        for factor in (1, 2, 3):
-            call(run, (values([1, 2]),), (factor,))
-        assert CALLS == [(3, (1, 2))]
         for _ in range(30):
-            call(run, (values([1, 2]),), (2,))
-        for _ in range(3):  # in place of the one that was not used for so long
-            call(run, (values([1, 2]),), (3,))
-        CALLS.clear()
-        for factor in (3, 2, 1):
-            call(run, (values([1, 2]),), (factor,))
-        assert CALLS == [(1, (1, 2))]
+            call(within, (one,))
+        call(run, (one,), (1,))
+        assert (1, (1, 2)) not in CALLS
 
     def test_the_weights_of_before_are_let_go(self) -> None:
         import gc

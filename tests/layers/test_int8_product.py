@@ -102,13 +102,15 @@ def test_a_cpu_without_the_operations_an_export_and_derivatives_are_keras_s(
     import torch
 
     inputs = torch.from_numpy(normal(2, 96))
-    layer = quantized(Dense(40), inputs)
+    layer = quantized(Dense(40, use_bias=False), inputs)
     with monkeypatch.context() as changed:
         changed.setattr(int8_product, "_has_vnni", lambda: False)
         layer(inputs)
     with monkeypatch.context() as changed:
         changed.setattr(torch.compiler, "is_compiling", lambda: True)
         layer(inputs)
+    traced = torch.jit.trace(lambda rows: layer(rows), inputs, check_trace=False)
+    assert "_int_mm" not in str(traced.graph)
     with torch.autograd.forward_ad.dual_level():
         assert not int8_product.multiplies_int8(layer, inputs)
     assert not products
@@ -129,6 +131,24 @@ def test_columns_lie_side_by_side_also_after_loading(tmp_path: Path, products: A
     for each in (layer, keras.saving.load_model(tmp_path / "model.keras").layers[-1]):
         assert each._kernel.value.stride() == (1, 96)
         np.testing.assert_array_equal(array(each._kernel), stored)
+
+
+def test_a_cpu_without_the_operations_has_rows_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(int8_product, "_has_vnni", lambda: False)
+    assert quantized(Dense(40), normal(2, 96))._kernel.value.stride() == (40, 1)
+
+
+@on_vnni
+def test_in_bfloat16_the_only_roundings_are_of_operands_and_result() -> None:
+    import torch
+
+    layer, inputs = quantized(Dense(40, use_bias=False, dtype="bfloat16"), normal(8, 96)), normal(8, 96)
+    rows = torch.from_numpy(inputs).to(torch.bfloat16)
+    rounded, scale = (array(ops.cast(each, "float32")).astype("float64") for each in layer.inputs_quantizer(rows, -1))
+    kernel, scales = array(layer._kernel).astype("float64"), array(ops.cast(layer.kernel_scale, "float32"))
+    exact = rounded @ kernel / (scale * scales)
+    found = array(ops.cast(layer(rows), "float32"))
+    np.testing.assert_allclose(found, exact, rtol=ROUNDING, atol=1e-6)
 
 
 def test_gradients_and_low_rank_matrices_are_those_of_keras(products: Any) -> None:
