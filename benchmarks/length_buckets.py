@@ -172,18 +172,21 @@ def hugging_face_epoch(
     return epoch
 
 
-def measure(texts: LabelledTexts, tokenizer: Any, settings: dict[str, Any], say: Callable[[str], None]) -> dict:
+def measure(
+    texts: LabelledTexts, tokenizer: Any, settings: dict[str, Any], sides: Sequence[str], say: Callable[[str], None]
+) -> dict[str, Any]:
     """Train all in turn; return the seconds of each epoch, texts a second, and the ratios to kpt's batches."""
     with tempfile.TemporaryDirectory() as folder:
-        epochs = {
-            SIDES[0]: keras_epoch(texts, tokenizer, settings, padded=False),
-            SIDES[1]: keras_epoch(texts, tokenizer, settings, padded=True),
-            SIDES[2]: hugging_face_epoch(texts, tokenizer, settings, Path(folder)),
+        makers = {
+            SIDES[0]: lambda: keras_epoch(texts, tokenizer, settings, padded=False),
+            SIDES[1]: lambda: keras_epoch(texts, tokenizer, settings, padded=True),
+            SIDES[2]: lambda: hugging_face_epoch(texts, tokenizer, settings, Path(folder)),
         }
-        seconds: dict[str, list[float]] = {side: [] for side in SIDES}
+        epochs = {side: makers[side]() for side in sides}
+        seconds: dict[str, list[float]] = {side: [] for side in sides}
         for number in range(settings["rounds"] + 1):
-            for side in SIDES:
-                taken = epochs[side]()
+            for side, epoch in epochs.items():
+                taken = epoch()
                 if number:
                     seconds[side].append(round(taken, 4))
                     say(f"round {number}, {side:<22} {len(texts.texts) / taken:8.1f} texts/s")
@@ -194,7 +197,7 @@ def measure(texts: LabelledTexts, tokenizer: Any, settings: dict[str, Any], say:
         # Epochs of one round are neighbours in time: their ratios, and not those of the sums, are compared.
         "ratio": {
             side: round(statistics.median(theirs / ours for theirs, ours in zip(seconds[side], own, strict=True)), 3)
-            for side in SIDES[1:]
+            for side in sides[1:]
         },
     }
 
@@ -221,6 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--size", help=f"of the model (default {SETTINGS['size']})")
     parser.add_argument("--texts", type=int, help=f"of an epoch (default {SETTINGS['texts']})")
     parser.add_argument("--rounds", type=int, help=f"epochs of each side that count (default {SETTINGS['rounds']})")
+    parser.add_argument("--sides", nargs="+", choices=SIDES[1:], default=SIDES[1:], help="beside length buckets")
     parser.add_argument("--precision", default="float32", choices=("float32", "mixed_bfloat16"), help="of the models")
     parser.add_argument("--tiny", action="store_true", help="only try that everything runs")
     options = parser.parse_args(arguments)
@@ -245,7 +249,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         },
     }
     console = Console(stderr=True)
-    result |= measure(texts, tokenizer, settings, console.print)
+    sides = [side for side in SIDES if side == SIDES[0] or side in options.sides]
+    result |= measure(texts, tokenizer, settings, sides, console.print)
     write_json(options.out, result)
     show(result, Console())
     return result

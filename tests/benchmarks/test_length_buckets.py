@@ -45,3 +45,8 @@ def test_it_runs_tiny(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert result["ratio"][SIDES[1]] == pytest.approx(padded / own, abs=0.01)
     assert 3 < result["tokens"]["mean"] <= result["tokens"]["longest"] <= 64
     assert "Hugging Face Trainer" in capsys.readouterr().out
+
+
+def test_a_side_can_be_left_out(tmp_path: Path) -> None:
+    result = main(["--tiny", "--sides", SIDES[1], "--out", str(tmp_path / "length_buckets.json")])
+    assert list(result["seconds"]) == list(SIDES[:2]) and list(result["ratio"]) == [SIDES[1]]
