@@ -11,6 +11,8 @@ __all__ = ["bucketed_batches", "padded_width", "sorted_batches"]
 _EXAMPLES, _BATCHES = 0x1E57, 0xBA7C
 #: Batches that are sorted by length together; the more there are, the less padding and the less chance.
 _POOL = 256
+#: Batches of an epoch below which chance counts for more than padding does.
+_FEW = 32
 
 
 def padded_width(size: int, longest: int) -> int:
@@ -35,9 +37,10 @@ def padded_width(size: int, longest: int) -> int:
 def bucketed_batches(sizes: np.ndarray, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
     """Return the batches of an epoch: each text once, those of a batch of similar length, in random order.
 
-    The texts are permuted, sorted by length within pools of up to 256 batches (half the epoch where that is less,
-    so that a text does not meet the same ones each time), cut into batches, and these are permuted. One batch is
-    smaller than the others where the texts do not divide evenly.
+    The texts are permuted, sorted by length within pools of batches, cut into batches, and these are permuted. A pool
+    is up to 256 batches and half the epoch at most, so that a text does not meet the same ones each time; a quarter of
+    an epoch of fewer than 32 batches, where texts of one length, and perhaps of one label, would learn by themselves.
+    One batch is smaller than the others where the texts do not divide evenly.
 
     Args:
         sizes: tokens of each text, [texts].
@@ -56,7 +59,7 @@ def bucketed_batches(sizes: np.ndarray, batch_size: int, seed: int, epoch: int) 
     count = len(sizes)
     order = permute(np.arange(count), count, int(random_bits(seed, _EXAMPLES, epoch)))
     number = -(-count // batch_size)
-    pool = batch_size * min(_POOL, max(1, number // 2))
+    pool = batch_size * min(_POOL, max(1, number // (4 if number < _FEW else 2)))
     batches = []
     for begin in range(0, count, pool):
         part = order[begin : begin + pool]
