@@ -64,7 +64,10 @@ class Dense(keras.layers.Dense):
     """
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        outputs = product(inputs, ops.convert_to_tensor(self.kernel))
+        return self._with_bias(product(inputs, ops.convert_to_tensor(self.kernel)))
+
+    def _with_bias(self, outputs: Any) -> Any:
+        """What becomes of a product: the bias is added, and the activation taken."""
         if self.bias is not None:
             outputs = ops.add(outputs, self.bias)
         return outputs if self.activation is None else self.activation(outputs)
@@ -81,10 +84,7 @@ class Dense(keras.layers.Dense):
     def quantized_call(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         if multiplies_int8(self, inputs):
             kernel, scale = ops.convert_to_tensor(self._kernel), ops.convert_to_tensor(self.kernel_scale)
-            outputs = int8_product(inputs, kernel, scale, self.inputs_quantizer)
-            if self.bias is not None:
-                outputs = ops.add(outputs, self.bias)
-            return outputs if self.activation is None else self.activation(outputs)
+            return self._with_bias(int8_product(inputs, kernel, scale, self.inputs_quantizer))
         return repeated(super().quantized_call, inputs, *args, **kwargs)
 
 
