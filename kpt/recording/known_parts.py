@@ -11,6 +11,8 @@ import keras
 
 __all__ = ["have_hooks", "may_be_recorded", "settings_of"]
 
+# What Keras makes of a model when `fit`, `evaluate` and `predict` are first called.
+_MADE_OF_STEPS = ("train_function", "test_function", "predict_function")
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -65,7 +67,9 @@ def _parts(model: Any) -> Iterator[Any]:
 
 def _functions(part: Any) -> Iterator[Any]:
     """What a part calls that it was given: activations, regularizers, the function of a `Lambda`, other methods."""
-    for value in list(vars(part).values()) if hasattr(part, "__dict__") else ():
+    for name, value in list(vars(part).items()) if hasattr(part, "__dict__") else ():
+        if name in _MADE_OF_STEPS:
+            continue
         if callable(value) and not isinstance(value, type | keras.Layer | keras.Initializer | keras.metrics.Metric):
             yield value
 

@@ -235,6 +235,17 @@ class TestSteps:
         assert len(dropouts) > 2 and len(dense) > 1
         assert found[0] == found[1]
 
+    def test_fits_after_each_other_go_on_with_what_was_recorded(self) -> None:
+        model = made(bert)
+        model.compile(adamw(0.01, 100))
+        for then in (model.evaluate, model.predict, model.evaluate):
+            model.fit(ARRAYS, batch_size=8, epochs=training_steps.CALLS + 1, verbose=0)
+            (found,) = model.train_function.found.values()
+            then(ARRAYS, batch_size=8, verbose=0)
+            model.fit(ARRAYS, batch_size=8, epochs=1, verbose=0)
+            (same,) = model.train_function.found.values()
+            assert same[0] is found[0]
+
     def test_the_order_of_an_ordered_batch_is_seen(self) -> None:
         found = []
         for eager in (True, False):
