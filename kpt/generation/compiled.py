@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from kpt.generation.recordings import Recordings
+from kpt.recording.known_parts import Settings
 
 __all__ = ["Compiled", "compiled"]
 
@@ -62,8 +63,9 @@ class Compiled:
             self.functions[key] = backends[keras.backend.backend()](function, constants, hands_over)
         if keras.backend.backend() == "torch":
             weights = [variable.value for variable in self.model.variables]
-            if not self._recordings.are_of(weights, policies):
-                self._recordings = Recordings(weights, policies)
+            settings = Settings(self.model._flatten_layers())
+            if not self._recordings.are_of(weights, settings):
+                self._recordings = Recordings(weights, settings)
         return self.functions[key](*arguments)
 
     def _jax(self, function: Callable[..., Any], constants: tuple[Any, ...], hands_over: bool) -> Callable[..., Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from itertools import repeat
@@ -72,11 +72,11 @@ class Recordings:
         state: what else it depends on.
     """
 
-    def __init__(self, weights: Sequence[Any] = (), state: Hashable = None) -> None:
+    def __init__(self, weights: Sequence[Any] = (), state: Any = None) -> None:
         self._weights, self._state = [ref(weight) for weight in weights], state
         self.of: dict[Callable[..., Any], _Kept] = defaultdict(_Kept)
 
-    def are_of(self, weights: Sequence[Any], state: Hashable = None) -> bool:
+    def are_of(self, weights: Sequence[Any], state: Any = None) -> bool:
         """Return whether these are the tensors of the model still, and the state the same."""
         if len(weights) != len(self._weights) or state != self._state:
             return False

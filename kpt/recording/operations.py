@@ -12,6 +12,9 @@ __all__ = ["Recording", "record"]
 #: From flat arguments to flat results.
 Recording = Callable[..., Sequence[Any]]
 
+#: Operations of a recording at most; of long unrolled loops it would take more memory than it is worth.
+OPERATIONS = 20_000
+
 # What hands a tensor's numbers to other code than PyTorch's.
 _READERS = ("numpy", "tolist", "data_ptr", "untyped_storage", "__array__", "__dlpack__")
 
@@ -37,7 +40,7 @@ def record(
         What the function returned; and a function from arguments of the same shapes, strides and dtypes to results, or
         None if the operations may be others the next time: because the function asked for a value (`float(x)`,
         `x.numpy()`), has results whose shapes depend on values (`nonzero`), or random numbers of a generator of its
-        own.
+        own; or if there are more than `OPERATIONS`.
     """
     import torch
     from torch.fx import Graph, Node
@@ -75,7 +78,8 @@ def record(
         def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             nonlocal refused
             kwargs = kwargs or {}
-            refused = refused or _asks(operation) or any(isinstance(x, torch.Generator) for x in kwargs.values())
+            generator = any(isinstance(given, torch.Generator) for given in (*args, *kwargs.values()))
+            refused = refused or generator or _asks(operation) or len(graph.nodes) > OPERATIONS
             if refused:
                 return operation(*args, **kwargs)
             given_nodes = noted(tuple(args))

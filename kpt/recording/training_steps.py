@@ -6,8 +6,9 @@ from collections.abc import Hashable
 from typing import Any
 
 import keras
+import numpy as np
 
-from kpt.recording.known_parts import have_hooks, may_be_recorded, settings_of
+from kpt.recording.known_parts import Settings, have_hooks, may_be_recorded, parts_of, same_objects
 from kpt.recording.operations import Recording, record
 
 __all__ = ["RecordedSteps"]
@@ -29,10 +30,10 @@ class RecordedSteps:
     given included, on the CPU. All others run as they do in Keras, and so do those that have hooks of PyTorch's, are
     compiled with `run_eagerly=True` or `jit_compile=True`, or whose steps depend on values.
 
-    It is recorded anew when weights, tensors or layers are frozen or replaced, or the optimizer, the rate of a dropout
-    or the weight of a loss is; and at the next `fit`, when a layer's dtype policy or function is. Any other setting of
-    a layer, loss or metric that is changed after `compile` is seen when the model is compiled again, as on backends
-    that compile.
+    It is recorded anew when weights, their tensors or layers are frozen or replaced, or the optimizer, its scale of the
+    loss, the rate of a dropout or the weight of a loss is; and at the next `fit`, when a layer's dtype policy, function
+    or number is. What else of a layer, loss or metric is changed after `compile` is seen when the model is compiled
+    again, as on backends that compile. `losses` of the model are those of the last ordinary step.
     """
 
     def make_train_function(self, force: bool = False) -> Any:
@@ -70,27 +71,31 @@ class _Step:
         #: For each shape its recording, the names of the logs, the weights that have gradients, and the step that it
         #: was last used in; the one that was used last stands last. None for what cannot be recorded.
         self.found: dict[Any, tuple[Recording, list[str], list[int], int] | None] = {}
-        self.weights: list[Any] = []
+        self.tensors: list[Any] = []
         self.state: Any = None
         self.look()
 
     def look(self) -> None:
         """Look whether the model may be recorded, and what it is made of."""
         self.possible, self.layers = may_be_recorded(self.model), list(self.model._flatten_layers())
-        self.settings = settings_of(self.layers)
+        self.settings = Settings(parts_of(self.model))
 
     def __call__(self, batches: Any) -> Any:
         import torch
 
-        model, data = self.model, batches[0]
+        model, data = self.model, keras.tree.map_structure(_as_tensor, batches[0])
+        if not same_objects(layers := list(model._flatten_layers()), self.layers):
+            self.look()
         tensors = [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
-        if not self.possible or torch.is_autocast_enabled("cpu") or not all(map(_on_cpu, tensors)):
+        if not self.possible or not torch.is_grad_enabled() or torch.is_anomaly_enabled():
+            return self.ordinary(batches)
+        if torch.is_autocast_enabled("cpu") or not all(map(_is_plain, tensors)):
             return self.ordinary(batches)
         trained = model.trainable_weights[:]
         weights = [variable.value for variable in trained]
-        if not weights or have_hooks(self.layers, weights):
+        if not weights or have_hooks(layers, weights):
             return self.ordinary(batches)
-        self._forget_what_is_different(weights)
+        self._forget_what_is_different([variable.value for variable in model.variables])
         self.steps += 1
         key = _key(data)
         found = self.found.get(key)
@@ -112,18 +117,21 @@ class _Step:
             model.optimizer.apply([weight.grad for weight in weights], trained)
         return dict(zip(names, results, strict=False))
 
-    def _forget_what_is_different(self, weights: list[Any]) -> None:
+    def _forget_what_is_different(self, tensors: list[Any]) -> None:
+        optimizer = self.model.optimizer
         state = (
-            self.model.optimizer,
+            optimizer,
+            optimizer.loss_scale_factor,
+            getattr(getattr(optimizer, "inner_optimizer", None), "loss_scale_factor", None),
             self.model.step_constants,
             self.settings,
-            [(layer.trainable, getattr(layer, "rate", None)) for layer in self.layers],
-            [weight.requires_grad for weight in weights],
+            [(layer.trainable, getattr(layer, "rate", None), getattr(layer, "dropout", None)) for layer in self.layers],
+            [tensor.requires_grad for tensor in tensors],
         )
-        if state != self.state or not _same(weights, self.weights):
+        if state != self.state or not same_objects(tensors, self.tensors):
             self.found.clear()
             self.counts.clear()
-            self.weights, self.state = weights, state
+            self.tensors, self.state = tensors, state
 
     def _is_to_be_recorded(self, key: Any) -> bool:
         if key in self.found:  # it cannot be
@@ -176,14 +184,30 @@ def _forward_and_backward(model: Any, data: Any, weights: list[Any]) -> tuple[di
     places = [place for place, weight in enumerate(weights) if weight.requires_grad]
     scaled = model.optimizer.scale_loss(loss)
     found = torch.autograd.grad(scaled, [weights[place] for place in places], allow_unused=True)
-    gradients = {place: each for place, each in zip(places, found, strict=True) if each is not None}
+    gradients = {
+        place: _like(weights[place], each) for place, each in zip(places, found, strict=True) if each is not None
+    }
     return model.compute_metrics(x, y, outputs, sample_weight=sample_weight), gradients
 
 
-def _on_cpu(leaf: Any) -> bool:
+def _like(weight: Any, gradient: Any) -> Any:
+    """A gradient with its entries in the order in memory that those of the weight have, as PyTorch keeps it."""
     import torch
 
-    return isinstance(leaf, torch.Tensor) and leaf.device.type == "cpu"
+    return gradient if gradient.stride() == weight.stride() else torch.empty_like(weight).copy_(gradient)
+
+
+def _as_tensor(leaf: Any) -> Any:
+    """What a batch has, with arrays of numbers as tensors."""
+    numbers = isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biuf"
+    return keras.ops.convert_to_tensor(leaf) if numbers else leaf
+
+
+def _is_plain(leaf: Any) -> bool:
+    """Whether a leaf of a batch is a tensor on the CPU without a gradient."""
+    import torch
+
+    return isinstance(leaf, torch.Tensor) and leaf.device.type == "cpu" and not leaf.requires_grad
 
 
 def _key(nest: Any) -> Hashable:
@@ -194,7 +218,3 @@ def _key(nest: Any) -> Hashable:
     if isinstance(nest, tuple | list):
         return type(nest), *map(_key, nest)
     return nest if nest is None else (nest.shape, nest.stride(), nest.dtype)
-
-
-def _same(some: list[Any], others: list[Any]) -> bool:
-    return len(some) == len(others) and all(a is b for a, b in zip(some, others, strict=True))

@@ -133,6 +133,21 @@ class TestOnTorch:
         assert ops.convert_to_numpy(call(run, (values([1, 1]),), (1,)).sum) == pytest.approx(3 * kernel.sum())
         assert kernel.sum() != 2
 
+    def test_what_a_layer_is_told_is_seen(self) -> None:
+        dense = model()
+        call = Compiled(dense)
+        for _ in range(3):
+            call(run, (values([1, 1]),), (1,))
+        dense.layers[0].activation = ops.square
+        assert ops.convert_to_numpy(call(run, (values([1, 1]),), (1,)).sum).tolist() == [[36.0]]
+        dense.layers[0].enable_lora(1, lora_alpha=1)
+        dense.layers[0].lora_kernel_a.assign(np.ones((2, 1)))
+        dense.layers[0].lora_kernel_b.assign(np.ones((1, 1)))
+        for alpha in (1, 1, 1, 4):
+            dense.layers[0].lora_alpha = alpha
+            found = ops.convert_to_numpy(call(run, (values([1, 1]),), (1,)).sum)
+            assert found == pytest.approx((6.0 * (1 + alpha)) ** 2)
+
     def test_a_function_in_another_is_recorded_with_it(self) -> None:
         call = Compiled(model())
         for row in ([1, 2], [3, 4], [5, 6]):

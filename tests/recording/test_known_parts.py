@@ -13,7 +13,19 @@ from kpt.recording import training_steps
 from kpt.tasks import Classifier
 from kpt.training import adamw
 from tests.batches import tiny_decoder, tiny_encoder
-from tests.recording.test_training_steps import ARRAYS, BATCH, LABELLED, batches, bert, fitted, made, plain, recordings
+from tests.recording.test_training_steps import (
+    ARRAYS,
+    BATCH,
+    LABELLED,
+    UNSEGMENTED,
+    batches,
+    bert,
+    fitted,
+    made,
+    plain,
+    recordings,
+    wrapped_encoder,
+)
 from tests.tasks.test_multi_task import small_model
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "torch", reason="other backends compile")
@@ -131,6 +143,28 @@ def own_objective(note: Note) -> Any:
     return Pretrainer(tiny_decoder(), [OwnObjective()])
 
 
+def own_operation(note: Note) -> Any:
+    class Own(keras.Operation):
+        def call(self, x: Any) -> Any:
+            note()
+            return x * 1.0
+
+        def compute_output_spec(self, x: Any) -> Any:
+            return keras.KerasTensor(x.shape, x.dtype)
+
+    return wrapped_encoder(Own())
+
+
+def own_regularizer_of_a_variable(note: Note) -> Any:
+    def penalty(x: Any) -> Any:
+        note()
+        return ops.sum(x) * 0.0
+
+    model = plain()
+    model.trainable_variables[0].regularizer = penalty
+    return model
+
+
 def wrapped(note: Note) -> Any:
     """A module of PyTorch's in a layer of Keras's."""
     import torch
@@ -156,6 +190,8 @@ OWN: dict[str, Callable[[Note], tuple[Any, dict[str, Any], Any]]] = {
     "task's loss": lambda note: (own_task_loss(note), {}, batches(small_model())[0]),
     "metric replaced": lambda note: (plain(), {"loss": "mse", "metrics": [replaced_metric(note)]}, LABELLED),
     "regularizer": lambda note: (own_encoder(note, "regularizer"), {"loss": "mse"}, LABELLED),
+    "operation": lambda note: (own_operation(note), {"loss": "mse"}, UNSEGMENTED),
+    "variable's regularizer": lambda note: (own_regularizer_of_a_variable(note), {"loss": "mse"}, LABELLED),
     "objective": lambda note: (own_objective(note), {}, (BATCH,)),
     "module": lambda note: (wrapped(note), {"loss": "mse"}, LABELLED),
     **{
@@ -180,6 +216,18 @@ def test_what_a_user_wrote_is_called_each_time(kind: str) -> None:
     for _ in range(training_steps.CALLS + 3):
         model.train_on_batch(*data)
     assert len(calls) >= training_steps.CALLS + 3
+
+
+def test_a_scale_of_ones_own_is_asked_for_each_time() -> None:
+    calls: list[int] = []
+
+    class Own(keras.optimizers.SGD):
+        def scale_loss(self, loss: Any) -> Any:
+            calls.append(1)
+            return super().scale_loss(loss)
+
+    fitted(made(bert), optimizer=Own(0.1))
+    assert len(calls) == training_steps.CALLS + 1
 
 
 @pytest.mark.parametrize("kind", ["module", "tensor", "accumulated"])

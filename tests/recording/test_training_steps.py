@@ -10,9 +10,10 @@ import pytest
 from keras import ops, tree
 
 from kpt.data.task_mixture import joint_batch
+from kpt.layers import watched_attention
 from kpt.models import Encoder
 from kpt.objectives import CausalLM, MaskedLM, NextSentence, Pretrainer
-from kpt.recording import training_steps
+from kpt.recording import operations, training_steps
 from kpt.tasks import Classifier, MultiTask
 from kpt.training import adamw
 from tests.batches import inputs_of, random_batch, tiny_decoder, tiny_encoder
@@ -117,15 +118,34 @@ def test_recorded_steps_give_the_numbers_of_ordinary_ones(name: str, monkeypatch
     assert len(calls) <= 2 * (training_steps.CALLS + 1) + 2  # once to build, once to predict
 
 
-def normalized() -> Classifier:
-    """A classifier with statistics that a step changes, and no weights beside them."""
+def wrapped_encoder(layer: Any) -> Classifier:
+    """A classifier with a layer, or another operation, after its encoder."""
     encoder = tiny_encoder(pooler=False, segments=0)
     inputs = encoder.input
     outputs = encoder(inputs)
-    norm = keras.layers.BatchNormalization(center=False, scale=False, name="norm")
-    backbone: Any = keras.Model(inputs, {**outputs, "sequence": norm(outputs["sequence"])})
+    backbone: Any = keras.Model(inputs, {**outputs, "sequence": layer(outputs["sequence"])})
     backbone.vocabulary_size, backbone.width, backbone.maximum_length = 23, encoder.width, encoder.maximum_length
     return Classifier(backbone, ["neg", "neutral", "pos"])
+
+
+def normalized() -> Classifier:
+    """A classifier with statistics that a step changes, and no weights beside them."""
+    return wrapped_encoder(keras.layers.BatchNormalization(center=False, scale=False, name="norm"))
+
+
+def normalized_by_constants() -> Classifier:
+    """A classifier with statistics that are no variables."""
+    return wrapped_encoder(keras.layers.Normalization(mean=[0.5] * 8, variance=[2.0] * 8, name="norm"))
+
+
+def seeded(model: Any) -> Any:
+    """Return the first layer that draws random numbers."""
+    return next(layer for layer in model._flatten_layers() if hasattr(layer, "seed_generator"))
+
+
+def attention(model: Any) -> Any:
+    """Return the first attention."""
+    return model.backbone.get_layer("block_0").attention
 
 
 def scaled(model: Any) -> keras.optimizers.Optimizer:
@@ -139,6 +159,31 @@ def plain() -> Classifier:
 
 
 LABELLED: Any = (inputs_of(BATCH), ops.convert_to_tensor(np.eye(2, dtype="float32")[[0, 1] * 4]))
+
+
+UNSEGMENTED: Any = (
+    {name: BATCH[name] for name in ("token_ids", "padding_mask")},
+    ops.convert_to_tensor(np.eye(3, dtype="float32")[[0, 1, 2, 0, 1, 2, 0, 1]]),
+)
+FITTED: Any = tree.map_structure(array, UNSEGMENTED)
+
+
+def regularize(model: Any) -> None:
+    model.trainable_variables[0].regularizer = keras.regularizers.L2(0.1)
+
+
+def renormalize(model: Any) -> None:
+    norm = model.backbone.get_layer("norm")
+    norm.mean = norm.mean + 1.0
+
+
+def widen(model: Any) -> None:
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.LayerNormalization):
+            layer.epsilon = 0.5
+
+
+BETWEEN_FITS: dict[str, Callable[[Any], None]] = {"regularizer": regularize, "tensor": renormalize, "number": widen}
 
 
 def fitted(model: Any, **options: Any) -> Any:
@@ -193,8 +238,12 @@ class TestSteps:
             (bert, lambda model: setattr(model, "optimizer", scaled(model))),
             (bert, lambda model: model.backbone.token_embedding.embeddings.value.requires_grad_(False)),
             (normalized, lambda model: setattr(model.backbone.get_layer("norm"), "trainable", False)),
+            (bert, lambda model: setattr(model.optimizer, "loss_scale_factor", 64.0)),
+            (plain, lambda model: setattr(model, "dropout", keras.layers.Dropout(0.5))),
+            (bert, lambda model: setattr(seeded(model), "seed_generator", keras.random.SeedGenerator(7))),
+            (bert, lambda model: setattr(attention(model), "dropout", 0.0)),
         ],
-        ids=["objective", "task", "optimizer", "tensor", "statistics"],
+        ids=["objective", "task", "optimizer", "tensor", "statistics", "scale", "layer", "seeds", "attention"],
     )
     def test_what_is_set_between_steps_is_seen(self, make: Any, change: Any) -> None:
         ordinary, recorded = self.both(make, change)
@@ -234,6 +283,67 @@ class TestSteps:
             found.append(losses + model.fit(ARRAYS, **options).history["loss"])
         assert len(dropouts) > 2 and len(dense) > 1
         assert found[0] == found[1]
+
+    @pytest.mark.parametrize("change", BETWEEN_FITS.values(), ids=BETWEEN_FITS)
+    def test_what_is_set_between_fits_is_seen(self, change: Callable[[Any], None]) -> None:
+        options: dict[str, Any] = {"batch_size": 8, "epochs": training_steps.CALLS + 2, "verbose": 0}
+        found = []
+        for eager in (True, False):
+            keras.utils.set_random_seed(0)
+            model = made(normalized_by_constants)
+            model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=eager)
+            model.fit(*FITTED, **options)
+            change(model)
+            found.append(model.fit(*FITTED, **options).history["loss"])
+            assert eager or recordings(model) == 1
+        assert found[0] == found[1]
+
+    @pytest.mark.parametrize("weights", [None, np.linspace(0.1, 1.1, 8)], ids=["", "weighted"])
+    def test_arrays_are_recorded_like_tensors(self, weights: Any) -> None:
+        inputs, labels = {name: ARRAYS[name] for name in inputs_of(ARRAYS)}, np.eye(2)[[0, 1] * 4]
+        found = []
+        for eager in (True, False):
+            model = made(plain)
+            model.compile(adamw(0.01, 100, 0), "mse", metrics=["mae"], run_eagerly=eager)
+            found.append([model.train_on_batch(inputs, labels, weights) for _ in range(training_steps.CALLS + 3)])
+        assert found[0] == found[1] and recordings(model) == 1
+
+    def test_gradients_of_a_batch_are_computed(self) -> None:
+        model = made(plain)
+        model.compile("sgd", "mse")
+        weights = ops.convert_to_tensor(np.ones(8, "float32")).requires_grad_()
+        for _ in range(training_steps.CALLS + 3):
+            weights.grad = None
+            model.train_on_batch(*LABELLED, weights)
+            assert weights.grad is not None
+
+    def test_attention_is_watched(self) -> None:
+        model, told = fitted(made(lambda: Pretrainer(tiny_decoder(), [CausalLM()]))), []
+        blocks = sum(hasattr(layer, "watch") for layer in model._flatten_layers())
+        for number in range(1, training_steps.CALLS + 3):
+            with watched_attention(model.backbone, told.append):
+                model.train_on_batch(BATCH)
+            assert len(told) == number * blocks > 0
+
+    def test_anomalies_are_looked_for(self) -> None:
+        import torch
+
+        model = fitted(made(bert))
+        model.backbone.token_embedding.embeddings.assign(model.backbone.token_embedding.embeddings * np.nan)
+        with torch.autograd.set_detect_anomaly(True), pytest.raises(RuntimeError, match="nan"):
+            model.train_on_batch(BATCH)
+
+    def test_gradients_have_the_order_of_their_weights_in_memory(self) -> None:
+        model = made(lambda: wrapped_encoder(keras.layers.EinsumDense("abc,dc->abd", (None, 8))))
+        model.compile("sgd", "mse")
+        for _ in range(training_steps.CALLS + 2):
+            model.train_on_batch(*UNSEGMENTED)
+            assert all(weight.value.grad.stride() == weight.value.stride() for weight in model.trainable_weights)
+        assert recordings(model) == 1
+
+    def test_long_steps_are_not_recorded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(operations, "OPERATIONS", 100)
+        assert list(fitted(made(bert)).train_function.found.values()) == [None]
 
     def test_fits_after_each_other_go_on_with_what_was_recorded(self) -> None:
         model = made(bert)
