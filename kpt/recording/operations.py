@@ -17,6 +17,8 @@ OPERATIONS = 20_000
 
 # What hands a tensor's numbers to other code than PyTorch's.
 _READERS = ("numpy", "tolist", "data_ptr", "untyped_storage", "__array__", "__dlpack__")
+# What makes a tensor of the numbers of several.
+_MAKERS = ("tensor", "as_tensor")
 
 
 def record(
@@ -78,8 +80,8 @@ def record(
         def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             nonlocal refused
             kwargs = kwargs or {}
-            generator = any(isinstance(given, torch.Generator) for given in (*args, *kwargs.values()))
-            refused = refused or generator or _asks(operation) or len(graph.nodes) > OPERATIONS
+            odd = any(isinstance(given, torch.Generator | torch.UntypedStorage) for given in (*args, *kwargs.values()))
+            refused = refused or odd or _asks(operation) or len(graph.nodes) > OPERATIONS
             if refused:
                 return operation(*args, **kwargs)
             given_nodes = noted(tuple(args))
@@ -105,7 +107,8 @@ def record(
     class Readings(TorchFunctionMode):
         def __torch_function__(self, reader: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             nonlocal refused
-            refused = refused or getattr(reader, "__name__", None) in _READERS
+            name = getattr(reader, "__name__", None)
+            refused = refused or name in _READERS or (name in _MAKERS and bool(args) and _has_tensors(args[0]))
             return reader(*args, **(kwargs or {}))
 
     given = [argument.view_as(argument) for argument in arguments]  # one that comes twice is two
@@ -137,8 +140,10 @@ def _function(graph: Any, held: dict[str, Any]) -> Recording:
 
 
 def _stays(node: Any) -> bool:
-    """Whether a node is needed where nothing takes its result."""
-    return node.op in ("placeholder", "output") or (node.op == "call_function" and _changes(node.target))
+    """Whether a node is needed where nothing takes its result; random numbers are, for those that come after them."""
+    if node.op != "call_function":
+        return node.op in ("placeholder", "output")
+    return _changes(node.target) or _draws(node.target)
 
 
 def _part(parts: Any, place: int) -> Any:
@@ -151,6 +156,22 @@ def _asks(operation: Any) -> bool:
     from torch import Tag
 
     return bool({Tag.data_dependent_output, Tag.dynamic_output_shape} & set(operation.tags))
+
+
+@lru_cache(4096)
+def _draws(operation: Any) -> bool:
+    """Whether an operation takes random numbers from the generator that all share."""
+    from torch import Tag
+
+    return Tag.nondeterministic_seeded in getattr(operation, "tags", ())
+
+
+def _has_tensors(given: Any) -> bool:
+    """Whether there are tensors in a list, or in lists of lists."""
+    import torch
+
+    inside = given if isinstance(given, list | tuple) else ()
+    return any(isinstance(each, torch.Tensor) or _has_tensors(each) for each in inside)
 
 
 def _makes_anew(operation: Any) -> bool:

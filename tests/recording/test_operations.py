@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from copy import deepcopy
 from typing import Any, ClassVar
 
 import keras
@@ -113,6 +114,12 @@ def test_parameters_and_named_tensors_are_changed_themselves() -> None:
     assert float(counted) == float(named) == 3
 
 
+def of_list(tensors: list[Any]) -> Any:
+    import torch
+
+    return torch.as_tensor(tensors)
+
+
 @pytest.mark.parametrize(
     "function",
     [
@@ -123,8 +130,10 @@ def test_parameters_and_named_tensors_are_changed_themselves() -> None:
         lambda x: [x * np.asarray(x).max()],
         lambda x: [x * x.tolist()[0]],
         lambda x: [x, 3.0],
+        lambda x: [of_list(list(x)) * 2],
+        lambda x: [deepcopy(x.detach())],
     ],
-    ids=["float", "nonzero", "bool", "numpy", "array", "tolist", "number"],
+    ids=["float", "nonzero", "bool", "numpy", "array", "tolist", "number", "list", "deepcopy"],
 )
 def test_what_depends_on_values_is_not_recorded(function: Any) -> None:
     results, recording = record(function, [tensor(1, 2)])
@@ -143,6 +152,22 @@ def test_random_numbers_are_drawn_anew_and_those_of_own_generators_refused() -> 
     assert [recording(tensor(0, 0))[0].tolist() for _ in range(2)] == wanted
     own = torch.Generator()
     assert record(lambda x: [x + torch.rand(2, generator=own)], [tensor(0, 0)])[1] is None
+    assert record(lambda x: [torch.binomial(x + 3, x + 0.5, own)], [tensor(0, 0)])[1] is None
+
+
+def test_random_numbers_that_nothing_takes_are_drawn_for_those_after_them() -> None:
+    import torch
+
+    def second(x: Any) -> list[Any]:
+        torch.rand(2)
+        return [torch.rand_like(x)]
+
+    _, recording = record(second, [tensor(0, 0)])
+    assert recording is not None
+    torch.manual_seed(3)
+    wanted = second(tensor(0, 0))[0].tolist()
+    torch.manual_seed(3)
+    assert recording(tensor(0, 0))[0].tolist() == wanted
 
 
 def test_what_is_let_go_of_is_let_go_of_while_it_is_recorded() -> None:
