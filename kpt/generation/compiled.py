@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import keras
 
 from kpt.generation.recordings import Recordings
-from kpt.recording.known_parts import Settings
+from kpt.recording.known_parts import Settings, have_hooks
 
 __all__ = ["Compiled", "compiled"]
 
 
 def compiled(model: Any) -> Compiled:
-    """Return the compiled functions of a model, which it keeps for the next call.
+    """Return the compiled functions of a model, which it keeps for the next call; they look what its layers are told.
 
     Args:
         model: A Keras model.
@@ -23,6 +24,7 @@ def compiled(model: Any) -> Compiled:
     if functions is None:
         functions = Compiled(model)
         vars(model)["_kpt_compiled"] = functions  # not a weight, not a layer: nothing that Keras need track
+    functions.look()
     return functions
 
 
@@ -39,6 +41,12 @@ class Compiled:
         self.model = model
         self.functions: dict[Any, Callable[..., Any]] = {}
         self._recordings = Recordings()
+        self._settings: Settings | None = None
+
+    def look(self) -> None:
+        """Look what the layers are told, which would take too long for each token."""
+        if keras.backend.backend() == "torch":
+            self._settings = Settings(self.model._flatten_layers())
 
     def __call__(
         self,
@@ -63,9 +71,9 @@ class Compiled:
             self.functions[key] = backends[keras.backend.backend()](function, constants, hands_over)
         if keras.backend.backend() == "torch":
             weights = [variable.value for variable in self.model.variables]
-            settings = Settings(self.model._flatten_layers())
-            if not self._recordings.are_of(weights, settings):
-                self._recordings = Recordings(weights, settings)
+            state = (policies, self._settings)
+            if not self._recordings.are_of(weights, state):
+                self._recordings = Recordings(weights, state)
         return self.functions[key](*arguments)
 
     def _jax(self, function: Callable[..., Any], constants: tuple[Any, ...], hands_over: bool) -> Callable[..., Any]:
@@ -92,7 +100,9 @@ class Compiled:
         import torch
 
         def without_gradients(*arguments: Any) -> Any:
-            with torch.inference_mode(), self._recordings.used():
+            layers = list(self.model._flatten_layers())
+            watched = have_hooks(layers, [variable.value for variable in self.model.variables])
+            with torch.inference_mode(), nullcontext() if watched else self._recordings.used():
                 return function(self.model, *arguments, *constants)
 
         return without_gradients

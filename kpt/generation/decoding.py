@@ -114,7 +114,7 @@ def _prefilled(
     run: Any, prompts: Sequence[Sequence[int]], limits: Sequence[int], samples: Sequence[int], stops: Sequence[int]
 ) -> tuple[loop.State, loop.Rows, int]:
     """The state after the prompts, what does not change, and the slot of the prompts' last tokens."""
-    columns = bucket(max(2, *(len(prompt) for prompt in prompts)))
+    columns = min(bucket(max(2, *(len(prompt) for prompt in prompts))), run.model.maximum_length)
     padded = left_padded(prompts, columns)
     rows = loop.Rows(_tensor(padded.starts), _tensor(limits), _tensor(samples), _tensor(stops))
     state = run(loop.prefill, (_tensor(padded.token_ids), rows.starts), (columns + bucket(max(limits)),))

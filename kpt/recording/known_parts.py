@@ -8,12 +8,13 @@ from types import FunctionType, MethodType
 from typing import Any
 
 import keras
+import numpy as np
 
 __all__ = ["Settings", "have_hooks", "may_be_recorded", "parts_of", "same_objects"]
 
-# What is no setting: what `fit`, `evaluate` and `predict` make of a model, and note of what they are at.
+# What is no setting: what `fit`, `evaluate`, `predict` and `generate` keep in a model, and where they note what goes on.
 _STEPS, _STOPS = ("train_function", "test_function", "predict_function"), ("training", "evaluating", "predicting")
-_NO_SETTINGS = (*_STEPS, *(f"stop_{verb}" for verb in _STOPS), "training")
+_NO_SETTINGS = {*_STEPS, *(f"stop_{verb}" for verb in _STOPS), "training", "_kpt_compiled"}
 # What is called, but not in the forward or the backward pass.
 _OUTSIDE = ("_initializer", "_constraint")
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -29,26 +30,48 @@ def may_be_recorded(model: Any) -> bool:
     """
     if model.run_eagerly or model.jit_compile or type(model).train_step is not keras.Model.train_step:
         return False
-    inner = getattr(model.optimizer, "inner_optimizer", None)
-    if not all(_is_known(each.scale_loss) for each in (model.optimizer, inner) if each is not None):
+    if model.optimizer is None or not _is_known(model.optimizer.scale_loss):
         return False
     return all(_is_known(part) and all(map(_is_known, _functions(part))) for part in parts_of(model))
 
 
-class Settings:
-    """What layers and other parts of a model do beside reading their weights: functions, numbers, tensors they hold.
-
-    Equal to another if all are the same objects, which are kept, so that no other can come to stand for them.
+def parts_of(model: Any) -> Iterator[Any]:
+    """Yield what the forward and the backward pass of a compiled model call that a user may have written.
 
     Args:
-        parts: Layers, losses and so on; of those that are not layers only whether they are the same ones.
+        model: A compiled model.
+    """
+    metrics, loss = model._compile_metrics, model._compile_loss
+    for layer in model._flatten_layers():
+        yield layer
+        yield from getattr(layer, "operations", ())  # of a functional model; not all of them are layers
+    yield from (variable.regularizer for variable in model.trainable_variables)
+    yield from getattr(model, "objectives", ())
+    yield from model.metrics
+    yield from getattr(model, "task_losses", {}).values()
+    yield from keras.tree.flatten(metrics and (metrics._user_metrics, metrics._user_weighted_metrics))
+    yield from keras.tree.flatten(loss and loss._user_loss)
+
+
+class Settings:
+    """A snapshot of what layers are told beside their weights: dtype policies, functions, numbers, tensors they hold.
+
+    Equal to another of the same functions and tensors, in which nothing was written between the two, and of equal
+    numbers. All are kept, so that no other can come to stand for them. Numbers in lists, those of private attributes
+    and those of losses and metrics are not looked at.
+
+    Args:
+        parts: Layers, losses, metrics and so on.
     """
 
     def __init__(self, parts: Iterable[Any]) -> None:
         self._objects = [each for part in parts for each in (part, *_settings(part))]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Settings) and same_objects(self._objects, other._objects)
+        if not isinstance(other, Settings) or len(self._objects) != len(other._objects):
+            return False
+        both = zip(self._objects, other._objects, strict=True)
+        return all(a is b or (type(a) is type(b) and _is_number(a) and a == b) for a, b in both)
 
 
 def same_objects(some: Sequence[Any], others: Sequence[Any]) -> bool:
@@ -73,29 +96,24 @@ def have_hooks(layers: Sequence[Any], weights: Sequence[Any]) -> bool:
     )
 
 
-def parts_of(model: Any) -> Iterator[Any]:
-    """Return what the forward and the backward pass of a compiled model call that a user may have written."""
-    metrics, loss = model._compile_metrics, model._compile_loss
-    for layer in model._flatten_layers():
-        yield layer
-        yield from getattr(layer, "operations", ())  # of a functional model; not all of them are layers
-    yield from (variable.regularizer for variable in model.trainable_variables)
-    yield from getattr(model, "objectives", ())
-    yield from model.metrics
-    yield from getattr(model, "task_losses", {}).values()
-    yield from keras.tree.flatten(metrics and (metrics._user_metrics, metrics._user_weighted_metrics))
-    yield from keras.tree.flatten(loss and loss._user_loss)
-
-
 def _settings(part: Any) -> Iterator[Any]:
-    """What a layer was told, and tensors that are not variables."""
+    """Names and values of what a layer was told, and of tensors that are not variables."""
+    import torch
+
     if not isinstance(part, keras.Layer):
         return
     yield part.dtype_policy
     for name, value in list(vars(part).items()):
-        public = name[0] != "_" and isinstance(value, bool | int | float | str | None)
-        if name not in _NO_SETTINGS and (public or callable(value) or keras.ops.is_tensor(value)):
-            yield value
+        if name in _NO_SETTINGS or value is None or value is False:  # what comes later as one of these changes nothing
+            continue
+        if isinstance(value, torch.Tensor):
+            yield from (name, value) if value.is_inference() else (name, value, value._version)
+        elif callable(value) or (name[0] != "_" and _is_number(value)):
+            yield from (name, value)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (bool, int, float, str) or isinstance(value, np.generic)
 
 
 def _functions(part: Any) -> Iterator[Any]:

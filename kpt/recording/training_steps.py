@@ -31,9 +31,10 @@ class RecordedSteps:
     compiled with `run_eagerly=True` or `jit_compile=True`, or whose steps depend on values.
 
     It is recorded anew when weights, their tensors or layers are frozen or replaced, or the optimizer, its scale of the
-    loss, the rate of a dropout or the weight of a loss is; and at the next `fit`, when a layer's dtype policy, function
-    or number is. What else of a layer, loss or metric is changed after `compile` is seen when the model is compiled
-    again, as on backends that compile. `losses` of the model are those of the last ordinary step.
+    loss, the rate of a dropout or the weight of a loss is; and at the next `fit`, when a layer's dtype policy, one of
+    its functions or numbers, or a tensor that it holds is another. What else of a layer, loss or metric is changed
+    after `compile` is seen when the model is compiled again, as on backends that compile. `losses` of the model are
+    those of the last ordinary step.
     """
 
     def make_train_function(self, force: bool = False) -> Any:
@@ -83,12 +84,13 @@ class _Step:
     def __call__(self, batches: Any) -> Any:
         import torch
 
-        model, data = self.model, keras.tree.map_structure(_as_tensor, batches[0])
+        model = self.model
         if not same_objects(layers := list(model._flatten_layers()), self.layers):
             self.look()
-        tensors = [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
         if not self.possible or not torch.is_grad_enabled() or torch.is_anomaly_enabled():
             return self.ordinary(batches)
+        data = keras.tree.map_structure(_as_tensor, batches[0])
+        tensors = [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
         if torch.is_autocast_enabled("cpu") or not all(map(_is_plain, tensors)):
             return self.ordinary(batches)
         trained = model.trainable_weights[:]
@@ -122,7 +124,6 @@ class _Step:
         state = (
             optimizer,
             optimizer.loss_scale_factor,
-            getattr(getattr(optimizer, "inner_optimizer", None), "loss_scale_factor", None),
             self.model.step_constants,
             self.settings,
             [(layer.trainable, getattr(layer, "rate", None), getattr(layer, "dropout", None)) for layer in self.layers],

@@ -10,7 +10,7 @@ import pytest
 from keras import ops
 
 from kpt.generation import generate, recordings
-from kpt.generation.compiled import Compiled
+from kpt.generation.compiled import Compiled, compiled
 from kpt.generation.recordings import recorded, while_loop
 from tests.generation.small_model import decoder
 
@@ -135,18 +135,29 @@ class TestOnTorch:
 
     def test_what_a_layer_is_told_is_seen(self) -> None:
         dense = model()
-        call = Compiled(dense)
+
+        def found() -> Any:
+            return ops.convert_to_numpy(compiled(dense)(run, (values([1, 1]),), (1,)).sum)
+
         for _ in range(3):
-            call(run, (values([1, 1]),), (1,))
+            assert found() == 6.0
         dense.layers[0].activation = ops.square
-        assert ops.convert_to_numpy(call(run, (values([1, 1]),), (1,)).sum).tolist() == [[36.0]]
+        assert found() == 36.0
         dense.layers[0].enable_lora(1, lora_alpha=1)
         dense.layers[0].lora_kernel_a.assign(np.ones((2, 1)))
         dense.layers[0].lora_kernel_b.assign(np.ones((1, 1)))
         for alpha in (1, 1, 1, 4):
             dense.layers[0].lora_alpha = alpha
-            found = ops.convert_to_numpy(call(run, (values([1, 1]),), (1,)).sum)
-            assert found == pytest.approx((6.0 * (1 + alpha)) ** 2)
+            assert found() == pytest.approx((6.0 * (1 + alpha)) ** 2)
+
+    def test_hooks_are_called_each_time(self) -> None:
+        dense, calls = model(), []
+        call = Compiled(dense)
+        for number in range(5):
+            handle = dense.layers[0].register_forward_hook(lambda *_: calls.append(1) and None)
+            call(run, (values([1, 1]),), (1,))
+            handle.remove()
+            assert len(calls) == number + 1
 
     def test_a_function_in_another_is_recorded_with_it(self) -> None:
         call = Compiled(model())

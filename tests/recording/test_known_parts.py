@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from keras import ops
 
 from kpt.objectives import CausalLM, Pretrainer
 from kpt.recording import training_steps
+from kpt.recording.known_parts import Settings
 from kpt.tasks import Classifier
 from kpt.training import adamw
 from tests.batches import tiny_decoder, tiny_encoder
@@ -228,6 +230,16 @@ def test_a_scale_of_ones_own_is_asked_for_each_time() -> None:
 
     fitted(made(bert), optimizer=Own(0.1))
     assert len(calls) == training_steps.CALLS + 1
+
+
+def test_settings_keep_what_they_are_of() -> None:
+    layer = keras.layers.Dense(2, activation=lambda x: x)
+    gone = weakref.ref(layer.activation)
+    before = Settings([layer])
+    layer.activation = None
+    assert gone() is not None and before != Settings([layer])
+    layer.activation = gone()
+    assert before == Settings([layer])
 
 
 @pytest.mark.parametrize("kind", ["module", "tensor", "accumulated"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ import pytest
 from keras import ops, tree
 
 from kpt.data.task_mixture import joint_batch
+from kpt.generation import generate
 from kpt.layers import watched_attention
 from kpt.models import Encoder
 from kpt.objectives import CausalLM, MaskedLM, NextSentence, Pretrainer
@@ -143,6 +145,11 @@ def seeded(model: Any) -> Any:
     return next(layer for layer in model._flatten_layers() if hasattr(layer, "seed_generator"))
 
 
+def dropouts(model: Any) -> list[Any]:
+    """Return the layers with a rate."""
+    return [layer for layer in model._flatten_layers() if hasattr(layer, "rate")]
+
+
 def attention(model: Any) -> Any:
     """Return the first attention."""
     return model.backbone.get_layer("block_0").attention
@@ -177,13 +184,36 @@ def renormalize(model: Any) -> None:
     norm.mean = norm.mean + 1.0
 
 
+def norms(model: Any) -> list[Any]:
+    return [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.LayerNormalization)]
+
+
 def widen(model: Any) -> None:
+    for layer in norms(model):
+        layer.epsilon = 0.5
+
+
+def lower(model: Any) -> None:
+    encoder = next(layer for layer in model.backbone.layers if isinstance(layer, Encoder))
+    for layer in encoder._flatten_layers():
+        layer.dtype_policy = "mixed_bfloat16"
+
+
+def bend(model: Any) -> None:
     for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.LayerNormalization):
-            layer.epsilon = 0.5
+        if getattr(layer, "activation", None) is keras.activations.gelu:
+            layer.activation = keras.activations.sigmoid
 
 
-BETWEEN_FITS: dict[str, Callable[[Any], None]] = {"regularizer": regularize, "tensor": renormalize, "number": widen}
+BETWEEN_FITS: dict[str, Callable[[Any], None]] = {
+    "regularizer": regularize,
+    "tensor": renormalize,
+    "tensor written into": lambda model: model.backbone.get_layer("norm").mean.add_(1.0),
+    "number": widen,
+    "number of numpy's": lambda model: [setattr(each, "epsilon", np.float32(0.5)) for each in norms(model)],
+    "policy": lower,
+    "function": bend,
+}
 
 
 def fitted(model: Any, **options: Any) -> Any:
@@ -262,26 +292,24 @@ class TestSteps:
             found.append(model.train_on_batch(other, y))
         assert found[0] == found[1]
 
-    def test_rates_in_a_fit_and_functions_between_two_are_seen(self) -> None:
+    def test_rates_are_seen_in_a_fit(self) -> None:
         found = []
         for eager in (True, False):
             keras.utils.set_random_seed(0)
-            model = fitted(made(bert), run_eagerly=eager)
-            dropouts = [layer for layer in model._flatten_layers() if getattr(layer, "rate", 0)]
-            dense = [layer for layer in model._flatten_layers() if getattr(layer, "activation", None)]
+            model = made(bert)
+            model.compile(keras.optimizers.SGD(0.1), run_eagerly=eager)
+            kept: list[int] = []
 
-            def change(epoch: int, _: Any, layers: Any = dropouts) -> None:
-                if epoch == 2:
-                    for layer in layers:
+            def change(epoch: int, _: Any, model: Any = model, kept: list[int] = kept) -> None:
+                if epoch == training_steps.CALLS + 2:
+                    kept.append(recordings(model) if not model.run_eagerly else 1)
+                    for layer in dropouts(model):
                         layer.rate = 0.0
 
             callback = keras.callbacks.LambdaCallback(on_epoch_begin=change)
-            options: dict[str, Any] = {"batch_size": 8, "epochs": 4, "verbose": 0, "shuffle": False}
-            losses = model.fit(ARRAYS, callbacks=[callback], **options).history["loss"]
-            for layer in dense:
-                layer.activation = keras.activations.sigmoid
-            found.append(losses + model.fit(ARRAYS, **options).history["loss"])
-        assert len(dropouts) > 2 and len(dense) > 1
+            options: dict[str, Any] = {"batch_size": 8, "epochs": training_steps.CALLS + 5, "verbose": 0}
+            found.append(model.fit(ARRAYS, callbacks=[callback], **options).history["loss"])
+            assert kept == [1] and len(dropouts(model)) > 2
         assert found[0] == found[1]
 
     @pytest.mark.parametrize("change", BETWEEN_FITS.values(), ids=BETWEEN_FITS)
@@ -345,16 +373,40 @@ class TestSteps:
         monkeypatch.setattr(operations, "OPERATIONS", 100)
         assert list(fitted(made(bert)).train_function.found.values()) == [None]
 
-    def test_fits_after_each_other_go_on_with_what_was_recorded(self) -> None:
-        model = made(bert)
+    def test_fits_after_each_other_go_on_with_what_was_recorded(self, tmp_path: Path) -> None:
+        model = made(gpt)
         model.compile(adamw(0.01, 100))
-        for then in (model.evaluate, model.predict, model.evaluate):
+        model.save_weights(tmp_path / "model.weights.h5")
+        between: list[Callable[[], Any]] = [
+            lambda: model.evaluate(ARRAYS, batch_size=8, verbose=0),
+            lambda: model.predict(ARRAYS, batch_size=8, verbose=0),
+            lambda: generate(model.backbone, None, [[5, 6]], max_new_tokens=2),
+            lambda: model.load_weights(tmp_path / "model.weights.h5"),
+            lambda: [setattr(each, "rate", float(str(each.rate))) for each in dropouts(model)],
+        ]
+        for then in between:
             model.fit(ARRAYS, batch_size=8, epochs=training_steps.CALLS + 1, verbose=0)
             (found,) = model.train_function.found.values()
-            then(ARRAYS, batch_size=8, verbose=0)
+            then()
             model.fit(ARRAYS, batch_size=8, epochs=1, verbose=0)
             (same,) = model.train_function.found.values()
             assert same[0] is found[0]
+
+    @pytest.mark.parametrize("what", ["initializer", "constraint"])
+    def test_what_is_called_outside_of_a_step_may_be_ones_own(self, what: str) -> None:
+        model = made(plain)
+        setattr(attention(model).qkv, f"kernel_{what}", lambda *_: None)
+        model.compile("sgd", "mse")
+        for _ in range(training_steps.CALLS + 1):
+            model.train_on_batch(*LABELLED)
+        assert recordings(model) == 1
+
+    def test_without_gradients_nothing_is_trained(self) -> None:
+        import torch
+
+        model = fitted(made(bert))
+        with torch.no_grad(), pytest.raises(RuntimeError, match="does not require grad"):
+            model.train_on_batch(BATCH)
 
     def test_the_order_of_an_ordered_batch_is_seen(self) -> None:
         found = []
