@@ -12,7 +12,7 @@ import numpy as np
 
 __all__ = ["Settings", "have_hooks", "may_be_recorded", "parts_of", "same_objects"]
 
-# What is no setting: what `fit`, `evaluate`, `predict` and `generate` keep in a model, and what they note of themselves.
+# What is no setting: what `fit`, `evaluate`, `predict` and `generate` keep in a model, and notes of what goes on.
 _STEPS, _STOPS = ("train_function", "test_function", "predict_function"), ("training", "evaluating", "predicting")
 _NO_SETTINGS = {*_STEPS, *(f"stop_{verb}" for verb in _STOPS), "training", "_kpt_compiled"}
 # What is called, but not in the forward or the backward pass.
