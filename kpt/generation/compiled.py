@@ -15,7 +15,9 @@ __all__ = ["Compiled", "compiled"]
 
 
 def compiled(model: Any) -> Compiled:
-    """Return the compiled functions of a model, which it keeps for the next call; they look what its layers are told.
+    """Return the compiled functions of a model, which it keeps for the next call.
+
+    They look at what its layers are told, which they would not see by themselves on PyTorch.
 
     Args:
         model: A Keras model.
@@ -44,7 +46,7 @@ class Compiled:
         self._settings: Settings | None = None
 
     def look(self) -> None:
-        """Look what the layers are told, which would take too long for each token."""
+        """Look at what the layers are told, which would take too long for each token."""
         if keras.backend.backend() == "torch":
             self._settings = Settings(self.model._flatten_layers())
 

@@ -41,8 +41,8 @@ def record(
     Returns:
         What the function returned; and a function from arguments of the same shapes, strides and dtypes to results, or
         None if the operations may be others the next time: because the function asked for a value (`float(x)`,
-        `x.numpy()`), has results whose shapes depend on values (`nonzero`), or random numbers of a generator of its
-        own; or if there are more than `OPERATIONS`.
+        `x.numpy()`, a tensor of a list of tensors), has results whose shapes depend on values (`nonzero`) or random
+        numbers of a generator of its own; or if there are more than `OPERATIONS`.
     """
     import torch
     from torch.fx import Graph, Node
