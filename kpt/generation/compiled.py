@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
@@ -66,17 +66,24 @@ class Compiled:
             hands_over: Whether the memory of the first argument, which is then not to be used again, is taken for the
                 result, where the backend can do that.
         """
-        policies = tuple(str(layer.dtype_policy.name) for layer in self.model._flatten_layers())
+        layers = list(self.model._flatten_layers())
+        policies = tuple(str(layer.dtype_policy.name) for layer in layers)
         key = (function, constants, policies)
         if key not in self.functions:
             backends = {"jax": self._jax, "tensorflow": self._tensorflow, "torch": self._torch}
             self.functions[key] = backends[keras.backend.backend()](function, constants, hands_over)
-        if keras.backend.backend() == "torch":
-            weights = [variable.value for variable in self.model.variables]
-            state = (policies, self._settings)
-            if not self._recordings.are_of(weights, state):
-                self._recordings = Recordings(weights, state)
-        return self.functions[key](*arguments)
+        with self._recording(layers, policies) if keras.backend.backend() == "torch" else nullcontext():
+            return self.functions[key](*arguments)
+
+    def _recording(self, layers: Sequence[Any], policies: tuple[str, ...]) -> AbstractContextManager[None]:
+        """The context in which what is called is recorded, unless something wants to be told of each call."""
+        weights = [variable.value for variable in self.model.variables]
+        if have_hooks(layers, weights):
+            return nullcontext()
+        state = (policies, self._settings)
+        if not self._recordings.are_of(weights, state):
+            self._recordings = Recordings(weights, state)
+        return self._recordings.used()
 
     def _jax(self, function: Callable[..., Any], constants: tuple[Any, ...], hands_over: bool) -> Callable[..., Any]:
         import jax
@@ -102,9 +109,7 @@ class Compiled:
         import torch
 
         def without_gradients(*arguments: Any) -> Any:
-            layers = list(self.model._flatten_layers())
-            watched = have_hooks(layers, [variable.value for variable in self.model.variables])
-            with torch.inference_mode(), nullcontext() if watched else self._recordings.used():
+            with torch.inference_mode():
                 return function(self.model, *arguments, *constants)
 
         return without_gradients

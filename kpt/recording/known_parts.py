@@ -13,8 +13,8 @@ import numpy as np
 __all__ = ["Settings", "have_hooks", "may_be_recorded", "parts_of", "same_objects"]
 
 # What is no setting: what `fit`, `evaluate`, `predict` and `generate` keep in a model, and notes of what goes on.
-_STEPS, _STOPS = ("train_function", "test_function", "predict_function"), ("training", "evaluating", "predicting")
-_NO_SETTINGS = {*_STEPS, *(f"stop_{verb}" for verb in _STOPS), "training", "_kpt_compiled"}
+_NO_SETTINGS = {"train_function", "test_function", "predict_function", "_kpt_compiled"}
+_NO_SETTINGS |= {"stop_training", "stop_evaluating", "stop_predicting", "training"}
 # What is called, but not in the forward or the backward pass.
 _OUTSIDE = ("_initializer", "_constraint")
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")

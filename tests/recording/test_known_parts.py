@@ -15,7 +15,7 @@ from kpt.recording.known_parts import Settings
 from kpt.tasks import Classifier
 from kpt.training import adamw
 from tests.batches import tiny_decoder, tiny_encoder
-from tests.recording.test_training_steps import (
+from tests.recording.recorded_models import (
     ARRAYS,
     BATCH,
     LABELLED,
